@@ -39,3 +39,57 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     Returns (..., T, d_v).
     """
     return attention_weights(q, k, mask) @ v  # (..., T, S) @ (..., S, d_v) -> (..., T, d_v)
+
+
+# --- Day 10: many heads -------------------------------------------------------------------------------
+
+
+def split_heads(x: Tensor, n_head: int) -> Tensor:
+    """Cut the channels into heads: (B, T, C) -> (B, n_head, T, C / n_head)."""
+    B, T, C = x.shape
+    return x.view(B, T, n_head, C // n_head).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Put the heads side by side again, undoing `split_heads`: (B, n_head, T, head_size) -> (B, T, C)."""
+    B, n_head, T, head_size = x.shape
+    return x.transpose(1, 2).reshape(B, T, n_head * head_size)
+
+
+class CausalSelfAttention(nn.Module):
+    """Several heads at once, each attending to its own part of the channels: (B, T, C) -> (B, T, C).
+
+    `config` has n_embd, n_head, dropout and bias. The parts are named as in GPT-2, so its weights load.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.n_head = config.n_head
+        self.c_attn = nn.Linear(
+            config.n_embd, 3 * config.n_embd, bias=config.bias
+        )  # q, k and v in one product
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.attn_dropout = nn.Dropout(config.dropout)
+        self.resid_dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.c_attn(x).chunk(3, dim=-1)  # each (B, T, C)
+        q, k, v = (split_heads(part, self.n_head) for part in (q, k, v))  # each (B, n_head, T, head_size)
+        y = merge_heads(self.attend(q, k, v))  # (B, T, C)
+        return self.resid_dropout(self.c_proj(y))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """All heads' attention, with dropout on the weights: three (B, n_head, T, head_size) -> one."""
+        mask = causal_mask(q.shape[-2], q.device)
+        return self.attn_dropout(attention_weights(q, k, mask)) @ v
+
+
+class FusedCausalSelfAttention(CausalSelfAttention):
+    """The same values through PyTorch's fused kernel, which never stores the (T, T) weights.
+
+    This is what the library's GPT uses. FlashAttention: Dao et al. (2022).
+    """
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        dropout = self.attn_dropout.p if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
