@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from handmade.attention import FusedCausalSelfAttention
+from handmade.experiments import batch_floor
 
 # --- Day 8: configuration and skeleton ----------------------------------------------------------------
 
@@ -40,7 +41,7 @@ class GPTConfig:
                 raise ValueError(f"{name} is {value!r}: it must be a whole number, 1 or more")
         if self.n_embd % self.n_head != 0:
             raise ValueError(
-                f"n_embd is {self.n_embd}, which {self.n_head} heads cannot share: make it a multiple of n_head"
+                f"n_embd is {self.n_embd} and n_head is {self.n_head}: n_embd must be a multiple of n_head"
             )
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout is {self.dropout!r}: it must be at least 0 and less than 1")
@@ -75,8 +76,8 @@ class GPTSkeleton(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        B, T = idx.shape
-        if self.config.block_size < T:
+        T = idx.shape[1]
+        if T > self.config.block_size:
             raise ValueError(
                 f"idx is {T} tokens long and block_size is {self.config.block_size}: "
                 "crop it, for instance idx[:, -block_size:]"
@@ -138,7 +139,7 @@ class LayerNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each added to what came in; the norm stands inside the branch (pre-norm, GPT-2)."""
+    """Attention, then MLP, each added to what came in. The norms stand inside the branches (pre-norm)."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
@@ -154,7 +155,7 @@ class Block(nn.Module):
 
 
 class PostNormBlock(nn.Module):
-    """The block of 2017: the norm stands on the sum, across the path that the residual keeps open in `Block`."""
+    """The block of 2017: each norm stands on the sum, across the path that `Block` keeps open."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
@@ -175,11 +176,12 @@ def gradient_by_depth(model: nn.Module, batch: tuple[Tensor, Tensor]) -> list[fl
     batch is (idx, targets). The gradients stored in the model stay as they were.
     """
     _, loss = model(*batch)
-    norms = []
-    for block in model.transformer.h:
-        grads = torch.autograd.grad(loss, list(block.parameters()), retain_graph=True)
-        norms.append(torch.cat([grad.flatten() for grad in grads]).norm().item())
-    return norms
+    weights = [p for block in model.transformer.h for p in block.parameters()]
+    grads = dict(zip(weights, torch.autograd.grad(loss, weights), strict=True))
+    return [
+        math.sqrt(sum(grads[p].square().sum().item() for p in block.parameters()))
+        for block in model.transformer.h
+    ]
 
 
 # --- Day 13: the whole model --------------------------------------------------------------------------
@@ -228,8 +230,8 @@ class GPT(nn.Module):
         Raises:
             ValueError: idx is longer than block_size.
         """
-        B, T = idx.shape
-        if self.config.block_size < T:
+        T = idx.shape[1]
+        if T > self.config.block_size:
             raise ValueError(
                 f"idx is {T} tokens long and block_size is {self.config.block_size}: "
                 "crop it, for instance idx[:, -block_size:]"
@@ -243,3 +245,84 @@ class GPT(nn.Module):
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
+# --- Day 14: prove that it works ----------------------------------------------------------------------
+
+
+def count_parameters(model: nn.Module, non_embedding: bool = False) -> int:
+    """How many numbers the model learns; a matrix used twice counts once.
+
+    With `non_embedding` the token and position tables are left out, and with them a head tied to one: the
+    N of the scaling laws (Kaplan et al., 2020).
+    """
+    tables = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)} if non_embedding else set()
+    return sum(p.numel() for p in model.parameters() if p not in tables)
+
+
+def gradient_report(model: nn.Module, limit: float = 100.0) -> list[dict]:
+    """After backward(): each parameter's name, the norm of its gradient, and what is wrong with it.
+
+    Rows are {"name", "norm", "fault"}; fault is None where all is well, else "missing" (the loss does not
+    depend on it), "not finite" (NaN or infinite), "dead" (all zero) or "exploding" (norm above `limit`;
+    where the loss is a mean, healthy norms are of the order of 1).
+    """
+    rows = []
+    for name, p in model.named_parameters():
+        norm = None if p.grad is None else p.grad.norm().item()
+        if norm is None:
+            fault = "missing"
+        elif not math.isfinite(norm):
+            fault = "not finite"
+        elif norm == 0.0:
+            fault = "dead"
+        else:
+            fault = "exploding" if norm > limit else None
+        rows.append({"name": name, "norm": norm, "fault": fault})
+    return rows
+
+
+@torch.no_grad()
+def is_causal(model: nn.Module, T: int, generator: torch.Generator | None = None) -> bool:
+    """Whether no logit depends on a later token: change each token in turn, compare all that came before.
+
+    One random sequence of T tokens; the model is examined in eval mode and left as it was.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    vocab_size = model(torch.zeros(1, 1, dtype=torch.long, device=device))[0].shape[-1]
+    idx = torch.randint(vocab_size, (T,), generator=generator).expand(T, T)  # T times the same sequence
+    steps = torch.randint(1, vocab_size, (T,), generator=generator)
+    changed = (idx + torch.diag(steps)) % vocab_size  # row t has another token at position t
+    before = torch.ones(T, T, dtype=torch.bool, device=device).tril(-1)  # row t: positions s < t
+    logits, _ = model(idx.to(device))
+    logits_changed, _ = model(changed.to(device))
+    model.train(was_training)
+    return torch.allclose(logits[before], logits_changed[before], atol=1e-5)
+
+
+def memorise(
+    model: nn.Module, batch: tuple[Tensor, Tensor], max_steps: int = 500, lr: float = 1e-3
+) -> int | None:
+    """Train the model on one batch, without dropout, until its loss is within 0.02 of the batch's floor.
+
+    Returns the number of steps that took, or None where `max_steps` were not enough: a GPT that cannot learn
+    one batch by heart has a fault.
+    """
+    was_training = model.training
+    model.eval()
+    floor = batch_floor(*batch)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    steps_taken = None
+    for step in range(max_steps):
+        _, loss = model(*batch)
+        if loss.item() - floor < 0.02:
+            steps_taken = step
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    model.train(was_training)
+    return steps_taken
