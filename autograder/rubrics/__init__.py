@@ -1,0 +1,1 @@
+"""The hidden checks, a module a day, named as the day's source is."""

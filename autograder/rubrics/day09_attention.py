@@ -1,0 +1,324 @@
+"""Day 9 · Attention, one head."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from autograder import expect
+from autograder.rand import Rand
+from autograder.remote import Learner, keep
+from autograder.rubric import exercise, item
+
+
+@exercise("day09.causal_mask", answer="handmade.attention.causal_mask")
+class CausalMask:
+    """The causal mask"""
+
+    @item(1)
+    def form(learner: Learner, rand: Rand):
+        """It is a (T, T) tensor of dtype bool, for every T from 1 up."""
+        for T in (1, rand.integer(2, 40)):
+            mask = learner.causal_mask(T)
+            expect.shape(mask, (T, T), of=f"causal_mask({T})")
+            expect.that(
+                mask.dtype == torch.bool, f"causal_mask({T}) has dtype {mask.dtype}, expected torch.bool"
+            )
+
+    @item(1)
+    def itself(learner: Learner, rand: Rand):
+        """A position sees itself."""
+        T = rand.integer(2, 40)
+        seen = allowed(learner.causal_mask(T))
+        blind = int((~seen.diagonal()).sum())
+        expect.that(
+            blind == 0, f"{blind} of {T} positions may not see themselves: the diagonal belongs to the mask"
+        )
+
+    @item(2)
+    def direction(learner: Learner, rand: Rand):
+        """A position sees every earlier one and no later one."""
+        T = rand.integer(12, 40)
+        seen = allowed(learner.causal_mask(T))
+        t, s = torch.meshgrid(torch.arange(T), torch.arange(T), indexing="ij")
+        expect.that(
+            not seen[s > t].any(),
+            f"row t must be False at every column s > t: {int(seen[s > t].sum())} later positions can be seen",
+        )
+        expect.that(
+            bool(seen[s < t].all()),
+            f"row t must be True at every column s < t: {int((~seen[s < t]).sum())} earlier positions are hidden",
+        )
+
+    @item(1)
+    def device(learner: Learner, rand: Rand):
+        """It lies on the device that was asked for."""
+        T = rand.integer(2, 40)
+        where = learner.causal_mask(T, device="meta").device
+        expect.that(
+            where.type == "meta", f'with device="meta" the mask must be on "meta", yours is on "{where}"'
+        )
+
+
+@exercise("day09.attention_weights", answer="handmade.attention.attention_weights")
+class AttentionWeights:
+    """The attention weights"""
+
+    @item(1)
+    def rows(learner: Learner, rand: Rand):
+        """Each row is a probability distribution: it sums to 1."""
+        T = rand.integer(3, 8)
+        q, k = rand.normal(2, T, 8), rand.normal(2, T, 8)
+        for mask in (None, random_mask(rand, T)):
+            weights = learner.attention_weights(q, k, mask)
+            sums = weights.sum(-1)
+            expect.close(
+                sums,
+                torch.ones_like(sums),
+                "each row must sum to 1 " + ("without" if mask is None else "with") + " a mask",
+            )
+
+    @item(2)
+    def masked(learner: Learner, rand: Rand):
+        """Where the mask is False the weight is exactly 0, and where it is True it is not."""
+        T = rand.integer(4, 8)
+        q, k, mask = rand.normal(2, T, 8, scale=0.5), rand.normal(2, T, 8, scale=0.5), random_mask(rand, T)
+        weights = learner.attention_weights(q, k, mask)
+        expect.shape(weights, (2, T, T), of="attention_weights(q, k, mask)")
+        hidden = weights[:, ~mask].abs()
+        expect.that(
+            not hidden.any(),
+            f"{int(hidden.count_nonzero())} of {hidden.numel()} masked weights are not 0 "
+            f"(the largest is {hidden.max():.3g})",
+        )
+        expect.that(bool((weights[:, mask] > 0).all()), "some weights that the mask allows are 0")
+
+    @item(2)
+    def scale(learner: Learner, rand: Rand):
+        """The scores are divided by √d_k before the softmax."""
+        # With k = q the scores are symmetric, so this holds whichever is the query. The differences taken below
+        # cancel whatever each row and each column was divided by, so it holds whatever the softmax runs over.
+        T, d_k = rand.integer(3, 6), rand.integer(17, 35)
+        q = rand.normal(2, T, d_k, scale=0.4)
+        weights = learner.attention_weights(q, q, None).double().log()
+        expect.shape(weights, (2, T, T), of="attention_weights(q, k)")
+        scores = (q @ q.transpose(-2, -1)).double()
+        yours, unscaled = both_differences(weights), both_differences(scores)
+        ratio = float((yours * unscaled).sum() / (unscaled * unscaled).sum())
+        expect.close(
+            yours,
+            unscaled / d_k**0.5,
+            f"the log of the weights must grow with the score by 1/√d_k = {d_k**-0.5:.4f} (d_k = {d_k}), "
+            f"yours grows by {ratio:.4f}",
+            tolerance=1e-3,
+        )
+
+    @item(1)
+    def queries(learner: Learner, rand: Rand):
+        """Rows belong to queries and columns to keys, also when there are more keys than queries."""
+        S, T = rand.integer(5, 8), rand.integer(2, 4)
+        wanted = rand.permutation(S)[:T]  # query t points at key wanted[t]
+        k = 8.0 * torch.eye(S, 16).expand(2, S, 16)
+        weights = learner.attention_weights(k[:, wanted], k, None)
+        expect.shape(weights, (2, T, S), of=f"attention_weights of {T} queries and {S} keys")
+        expect.that(
+            bool((weights.argmax(-1) == wanted).all()),
+            "a query that equals one of the keys must give that key the largest weight in its row",
+        )
+
+    @item(1)
+    def extremes(learner: Learner, rand: Rand):
+        """Large scores stay finite, and a masked one stays at 0."""
+        T = rand.integer(4, 8)
+        q, k, mask = rand.normal(2, T, 16), rand.normal(2, T, 16), random_mask(rand, T)
+        small = learner.attention_weights(q, k, mask)
+        # A mask value that is only "rather small" loses against allowed scores that are smaller still.
+        q, k = 300.0 * q, 300.0 * k
+        q[..., 0], k[..., 0] = 1000.0, -1000.0
+        large = learner.attention_weights(q, k, mask)
+        expect.finite(large, of="attention_weights of large scores")
+        if not small[:, ~mask].any():
+            expect.that(not large[:, ~mask].any(), "with large scores some masked weights are no longer 0")
+
+    @item(1)
+    def batches(learner: Learner, rand: Rand):
+        """Any leading shape works: none, a batch, a batch of heads."""
+        T, d_k = rand.integer(2, 6), rand.integer(2, 9)
+        q, k, mask = rand.normal(2, 3, T, d_k), rand.normal(2, 3, T, d_k), random_mask(rand, T)
+        whole = learner.attention_weights(q, k, mask)
+        expect.shape(whole, (2, 3, T, T), of=f"attention_weights of (2, 3, {T}, {d_k}) queries")
+        for b in range(2):
+            for h in range(3):
+                alone = learner.attention_weights(q[b, h], k[b, h], mask)
+                expect.close(alone, whole[b, h], "one sequence alone must get what it gets in a batch")
+
+    @item(1)
+    def unchanged(learner: Learner, rand: Rand):
+        """The arguments are left as they were."""
+        T = rand.integer(3, 6)
+        q, k = (keep(learner, rand.normal(2, T, 8, scale=2.0)) for _ in range(2))
+        first = learner.attention_weights(q, k, None)
+        second = learner.attention_weights(q, k, None)
+        expect.close(second, first, "a second call with the very same tensors gives another result")
+
+    @item(1)
+    def gradient(learner: Learner, rand: Rand):
+        """Gradients flow back to the queries and the keys."""
+        T = rand.integer(3, 6)
+        q, k = rand.normal(2, T, 8), rand.normal(2, T, 8)
+        check_gradient(learner.attention_weights, rand, [q, k], [None])
+
+    @item(2, whole=True)
+    def pytorch(learner: Learner, rand: Rand):
+        """All in all: the weights that PyTorch's own attention uses."""
+        for T, d_k, scale in (
+            (1, 4, 1.0),
+            (rand.integer(5, 9), rand.integer(8, 20), 4.0),
+            (rand.integer(50, 90), 8, 1.0),
+        ):
+            q, k, mask = (
+                rand.normal(2, T, d_k, scale=scale),
+                rand.normal(2, T, d_k, scale=scale),
+                random_mask(rand, T),
+            )
+            weights = learner.attention_weights(q, k, mask)
+            # Attention over the identity matrix returns the weights themselves.
+            peer = F.scaled_dot_product_attention(q, k, torch.eye(T).expand(2, T, T), attn_mask=mask)
+            expect.close(weights, peer, "the weights differ from PyTorch's")
+
+
+@exercise("day09.attend", answer="handmade.attention.attend")
+class Attend:
+    """Scaled dot-product attention"""
+
+    @item(1)
+    def values(learner: Learner, rand: Rand):
+        """A position that sees only itself returns its own value."""
+        q, k, v = (rand.normal(3, 1, 8) for _ in range(3))
+        expect.close(
+            learner.attend(q, k, v, torch.ones(1, 1, dtype=torch.bool)), v, "with T = 1 the output is v"
+        )
+
+    @item(2)
+    def causality(learner: Learner, rand: Rand):
+        """With a causal mask, no position depends on a later one."""
+        T = rand.integer(3, 8)
+        q, k, v = (rand.normal(2, T, 8) for _ in range(3))
+        mask = lower_triangle(T)
+        before = learner.attend(q, k, v, mask)
+        expect.shape(before, (2, T, 8), of="attend(q, k, v, mask)")
+        for t in range(1, T):
+            after = learner.attend(*rand.changed_from(t, q, k, v), mask)
+            expect.close(
+                after[:, :t],
+                before[:, :t],
+                f"changing positions {t} and later changed an earlier output: it looks into the future",
+                tolerance=1e-6,
+            )
+
+    @item(1)
+    def seen(learner: Learner, rand: Rand):
+        """Without a mask, every position depends on every other."""
+        T = rand.integer(3, 6)
+        q, k, v = (rand.normal(2, T, 8, scale=0.5) for _ in range(3))
+        before = learner.attend(q, k, v)
+        for s in range(T):
+            k_changed, v_changed = k.clone(), v.clone()
+            k_changed[:, s] += 0.5
+            v_changed[:, s] += 5.0
+            moved = (learner.attend(q, k_changed, v_changed) - before).abs().amax(-1) > 1e-6  # (2, T)
+            expect.that(
+                bool(moved.all()),
+                f"without a mask, changing position {s} must change the output at every position",
+            )
+
+    @item(1)
+    def widths(learner: Learner, rand: Rand):
+        """Values may be wider or narrower than queries, and there may be more keys than queries."""
+        T, S, d_k, d_v = rand.integer(2, 4), rand.integer(5, 8), rand.integer(3, 5), rand.integer(6, 9)
+        for q, k, v in (
+            (rand.normal(2, T, d_k), rand.normal(2, S, d_k), rand.normal(2, S, d_v)),
+            (rand.normal(2, T, d_v), rand.normal(2, S, d_v), rand.normal(2, S, d_k)),
+        ):
+            expect.shape(
+                learner.attend(q, k, v), (2, T, v.shape[-1]), of=f"attend of {T} queries and {S} keys"
+            )
+
+    @item(1)
+    def batches(learner: Learner, rand: Rand):
+        """Any leading shape works: none, a batch, a batch of heads."""
+        T = rand.integer(2, 6)
+        q, k, v = (rand.normal(2, 3, T, 8) for _ in range(3))
+        mask = lower_triangle(T)
+        whole = learner.attend(q, k, v, mask)
+        expect.shape(whole, (2, 3, T, 8), of=f"attend of (2, 3, {T}, 8) queries")
+        for b in range(2):
+            for h in range(3):
+                alone = learner.attend(q[b, h], k[b, h], v[b, h], mask)
+                expect.close(alone, whole[b, h], "one sequence alone must get what it gets in a batch")
+
+    @item(1)
+    def gradient(learner: Learner, rand: Rand):
+        """Gradients flow back to the queries, the keys and the values."""
+        T = rand.integer(3, 6)
+        check_gradient(learner.attend, rand, [rand.normal(2, T, 8) for _ in range(3)], [lower_triangle(T)])
+
+    @item(2, whole=True)
+    def pytorch(learner: Learner, rand: Rand):
+        """All in all: what PyTorch's own attention returns, in float32 and in float64, whatever the strides."""
+        for dtype in (torch.float32, torch.float64):
+            T, d_k, d_v = rand.integer(2, 70), rand.integer(3, 20), rand.integer(3, 20)
+            # As a split into heads makes them: (B, T, H, d) seen as (B, H, T, d), not contiguous.
+            q, k, v = (rand.normal(2, T, 3, d).to(dtype).transpose(1, 2) for d in (d_k, d_k, d_v))
+            mask = random_mask(rand, T)
+            output = learner.attend(q, k, v, mask)
+            expect.that(output.dtype == dtype, f"for {dtype} inputs the output is {output.dtype}")
+            peer = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            expect.close(output, peer, "the output differs from PyTorch's scaled_dot_product_attention")
+
+
+def allowed(mask: Tensor) -> Tensor:
+    """What a mask means, whichever way it was written: bools, zeros and ones, or 0 and -inf to be added."""
+    mask = mask.reshape(mask.shape[-2:])  # extra dimensions of size 1 are `form`'s business
+    return mask == 0 if mask.is_floating_point() and mask.isneginf().any() else mask.bool()
+
+
+def lower_triangle(T: int) -> Tensor:
+    return torch.ones(T, T, dtype=torch.bool).tril()
+
+
+def random_mask(rand: Rand, T: int) -> Tensor:
+    """A (T, T) bool mask; each row allows at least one place and, if T > 1, hides at least one."""
+    mask = rand.normal(T, T) > 0
+    order = torch.stack([rand.permutation(T) for _ in range(T)])
+    mask.scatter_(1, order[:, -1:], False)
+    return mask.scatter_(1, order[:, :1], True)
+
+
+def both_differences(x: Tensor) -> Tensor:
+    """x[i, j] less the first of its row and of its column: what dividing rows or columns cannot change."""
+    return x - x[..., :1, :] - x[..., :, :1] + x[..., :1, :1]
+
+
+def check_gradient(function, rand: Rand, inputs: list[Tensor], rest: list) -> None:
+    """Compare the gradients with the slope of the learner's own output along a random direction.
+
+    Measured against the function's own output, so that a wrong output does not look like a wrong gradient.
+    """
+    inputs = [x.double() for x in inputs]
+    output, gradients = function.gradients(*inputs, *rest, cotangent=torch.ones((), dtype=torch.float64))
+    cotangent = rand.normal(*output.shape).double()
+    _, gradients = function.gradients(*inputs, *rest, cotangent=cotangent)
+    for i, name in enumerate("qkv"[: len(inputs)]):
+        direction, step = rand.normal(*inputs[i].shape).double(), 1e-3
+        ahead, behind = (
+            function(*(x + sign * step * direction if i == j else x for j, x in enumerate(inputs)), *rest)
+            for sign in (1, -1)
+        )
+        slope = ((ahead - behind).double() * cotangent).sum() / (2 * step)
+        if slope.abs() < 1e-9:
+            continue  # the output does not depend on this input: another item's business
+        expect.that(
+            gradients[i] is not None, f"no gradient reaches {name}: is it detached, or under no_grad?"
+        )
+        along = (gradients[i] * direction).sum()
+        expect.close(along, slope, f"the gradient with respect to {name} is wrong", tolerance=0.02)

@@ -1,0 +1,164 @@
+"""What crosses the boundary between the examiner and the learner's code: plain data, as bytes.
+
+A message is one JSON header and the raw buffers of its tensors:
+
+    4 bytes, big endian: length of the header | header | buffer 0 | buffer 1 | ...
+
+Data is None, bool, int, float, str, Tensor, list, tuple, dict, or a Handle, which stands for an object that
+stays where it is. Nothing is ever unpickled, and tensors arrive as fresh, exact `torch.Tensor`s: a subclass or
+an object that merely behaves like data does not survive the journey.
+"""
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+        torch.float16, torch.bfloat16, torch.float32, torch.float64,
+    )
+}  # fmt: skip
+
+
+class WireError(ValueError):
+    """The value or the bytes are not plain data."""
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An object that stays in the worker; `kind` is the name of its class, for messages only."""
+
+    number: int
+    kind: str = "object"
+
+
+def encode(value: Any) -> bytes:
+    """Turn plain data into bytes.
+
+    Raises:
+        WireError: something in it is not plain data, or is nested too deeply.
+    """
+    buffers: list[bytes] = []
+    try:
+        header = json.dumps(_pack(value, buffers)).encode()
+    except RecursionError:
+        raise WireError("nested too deeply, or contains itself") from None
+    return b"".join([struct.pack(">I", len(header)), header, *buffers])
+
+
+def decode(message: bytes) -> Any:
+    """Turn bytes back into plain data; nothing in them is trusted.
+
+    Raises:
+        WireError: the bytes are not exactly one well-formed message.
+    """
+    try:
+        (length,) = struct.unpack_from(">I", message)
+        header = json.loads(message[4 : 4 + length].decode())
+        reader = _Buffers(message, 4 + length)
+        value = _unpack(header, reader)
+    except WireError:
+        raise
+    except (struct.error, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        raise WireError(f"not a message: {type(error).__name__}") from None
+    if reader.position != len(message):
+        raise WireError("bytes left over after the message")
+    return value
+
+
+# JSON has no tuples, tensors, handles, infinities or integer keys, so each value is packed as [tag, ...].
+
+
+def _pack(value: Any, buffers: list[bytes]) -> Any:
+    kind = type(value)  # exact types only: a subclass could carry behaviour
+    if value is None or kind in (bool, str):
+        return value
+    if kind is int:
+        return ["i", str(value)] if value.bit_length() < 2048 else _refuse("an integer of over 2,048 bits")
+    if kind is float:
+        return ["f", value.hex()]  # exact, and inf and nan are allowed
+    if kind in (list, tuple):
+        return ["l" if kind is list else "t", [_pack(each, buffers) for each in value]]
+    if kind is dict:
+        return ["d", [[_pack(key, buffers), _pack(each, buffers)] for key, each in value.items()]]
+    if kind is Handle:
+        return ["h", value.number, value.kind]
+    if isinstance(value, Tensor):
+        return _pack_tensor(value, buffers)
+    return _refuse(f"a value of type {kind.__name__}")
+
+
+def _pack_tensor(tensor: Tensor, buffers: list[bytes]) -> Any:
+    # Dimensions travel in memory order, so that a transposed tensor arrives transposed in memory too.
+    tensor = tensor.detach()
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name not in DTYPES or tensor.layout is not torch.strided:
+        _refuse(f"a tensor of type {tensor.dtype}, {tensor.layout}")
+    order = sorted(range(tensor.dim()), key=lambda d: (-tensor.stride(d), d))
+    device = tensor.device.type
+    if device != "meta":  # a meta tensor has a shape and no data
+        dense = tensor.permute(order).contiguous().cpu()
+        buffers.append(dense.flatten().view(torch.uint8).numpy().tobytes() if dense.numel() else b"")
+    return ["T", name, list(tensor.shape), order, device]
+
+
+def _unpack(packed: Any, buffers: "_Buffers") -> Any:
+    if packed is None or isinstance(packed, bool | str):
+        return packed
+    if not isinstance(packed, list) or not packed:
+        _refuse("an unknown form")
+    tag, *rest = packed
+    if tag == "i":
+        return int(rest[0]) if len(rest[0]) < 650 else _refuse("an integer of over 2,048 bits")
+    if tag == "f":
+        return float.fromhex(rest[0])
+    if tag in ("l", "t"):
+        return (list if tag == "l" else tuple)(_unpack(each, buffers) for each in rest[0])
+    if tag == "d":
+        return {_unpack(key, buffers): _unpack(each, buffers) for key, each in rest[0]}
+    if tag == "h":
+        number, kind = rest
+        return Handle(number, kind) if type(number) is int and type(kind) is str else _refuse("a bad handle")
+    if tag == "T":
+        return _unpack_tensor(*rest, buffers)
+    return _refuse(f"an unknown tag {tag!r}")
+
+
+def _unpack_tensor(name: str, shape: list[int], order: list[int], device: str, buffers: "_Buffers") -> Tensor:
+    if not all(type(size) is int and size >= 0 for size in shape) or sorted(order) != list(range(len(shape))):
+        _refuse("a tensor of impossible shape")
+    if device not in ("cpu", "meta", "cuda", "mps"):
+        _refuse("a tensor on an unknown device")
+    dtype, sizes = DTYPES[name], [shape[d] for d in order]
+    if device == "meta":
+        dense = torch.empty(sizes, dtype=dtype, device="meta")
+    else:
+        raw = buffers.take(math.prod(sizes) * dtype.itemsize)
+        dense = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+        dense = dense.reshape(sizes).to(device)
+    return dense.permute([order.index(d) for d in range(len(order))])
+
+
+class _Buffers:
+    """The rest of the message, taken piece by piece."""
+
+    def __init__(self, message: bytes, position: int) -> None:
+        self.message, self.position = message, position
+
+    def take(self, size: int) -> bytes:
+        end = self.position + size
+        if end > len(self.message):
+            _refuse("a tensor with too few bytes")
+        raw, self.position = self.message[self.position : end], end
+        return raw
+
+
+def _refuse(what: str) -> Any:
+    raise WireError(f"{what} is not plain data")

@@ -1,0 +1,52 @@
+"""Every known wrong answer loses exactly the items it is aimed at; every right variant loses nothing."""
+
+import pytest
+
+from autograder.examine import examine, known_answer_namespace, run_item
+from autograder.misconception import KnownAnswer, load_known_answers
+from autograder.rubric import load_exercises
+
+SEEDS = range(15)
+EXERCISES = load_exercises()
+KNOWN = [known for answers in load_known_answers().values() for known in answers]
+
+
+def label(known: KnownAnswer) -> str:
+    return f"{known.exercise}: {known.sentence[:60]}"
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=label)
+def test_loses_exactly_what_it_is_aimed_at(known):
+    exercise = EXERCISES[known.exercise]
+    items = {item.name: item for item in exercise.items}
+    assert known.fails <= items.keys(), f"aimed at items that do not exist: {known.fails - items.keys()}"
+    namespace = known_answer_namespace(known, exercise)
+    for seed in SEEDS:
+        reasons = {name: run_item(exercise, item, namespace, seed)[0] for name, item in items.items()}
+        lost = {name for name, reason in reasons.items() if reason}
+        # The safety net fails beside any other item; it counts only where it is what is aimed at.
+        beside = {name for name in lost - known.fails if items[name].whole and known.fails}
+        assert lost - beside == known.fails, f"seed {seed}: lost {lost - beside}, aimed at {set(known.fails)}: {reasons}"
+
+
+@pytest.mark.parametrize("known", [known for known in KNOWN if not known.right], ids=label)
+def test_is_named_when_submitted(known):
+    """A learner who makes a known mistake reads the sentence that names it."""
+    exercise = EXERCISES[known.exercise]
+    result = examine(exercise, lambda: known_answer_namespace(known, exercise), seed=1)
+    assert result.diagnosis == known.sentence
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_every_item_has_a_wrong_answer_that_it_alone_catches(exercise):
+    alone = {name for known in load_known_answers()[exercise.name] if len(known.fails) == 1 for name in known.fails}
+    missing = {item.name for item in exercise.items} - alone
+    assert not missing, f"no wrong answer is caught by {missing} alone: is the item needed?"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_there_are_enough_of_both_kinds(exercise):
+    answers = load_known_answers()[exercise.name]
+    wrong = [known for known in answers if not known.right]
+    assert len(wrong) >= 8, f"{len(wrong)} known wrong answers"
+    assert len(answers) - len(wrong) >= 4, f"{len(answers) - len(wrong)} right variants"
