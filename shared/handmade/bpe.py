@@ -288,16 +288,30 @@ class BPETokenizer:
                 )
         return cls(merges, ["<|endoftext|>"], GPT2_ALPHABET.values())
 
+    def to_dict(self) -> dict:
+        """The tokenizer as plain values, for a file or a checkpoint."""
+        return {
+            "kind": "BPETokenizer",
+            "merges": list(self.merges),
+            "special_tokens": list(self.special_tokens),
+            "byte_order": list(self.byte_order),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> "BPETokenizer":
+        """The tokenizer that `to_dict` described.
+
+        Raises:
+            ValueError: it describes something else.
+        """
+        if saved["kind"] != "BPETokenizer":
+            raise ValueError(f"it holds a {saved['kind']}")
+        return cls(saved["merges"], saved["special_tokens"], saved["byte_order"])
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer to a JSON file."""
         with write_atomically(path) as file:
-            saved = {
-                "kind": "BPETokenizer",
-                "merges": list(self.merges),
-                "special_tokens": list(self.special_tokens),
-                "byte_order": list(self.byte_order),
-            }
-            json.dump(saved, file)
+            json.dump(self.to_dict(), file)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "BPETokenizer":
@@ -307,10 +321,7 @@ class BPETokenizer:
             UserError: the file cannot be read, or `save` did not write it.
         """
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
-            if saved["kind"] != "BPETokenizer":
-                raise ValueError(f"it holds a {saved['kind']}")
-            return cls(saved["merges"], saved["special_tokens"], saved["byte_order"])
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise UserError(
                 f"{path} is not a saved BPETokenizer ({error!r}): give a file that BPETokenizer.save wrote."

@@ -194,10 +194,25 @@ class CharTokenizer:
             chars.append(self.chars[i])
         return "".join(chars)
 
+    def to_dict(self) -> dict:
+        """The tokenizer as plain values, for a file or a checkpoint."""
+        return {"kind": "CharTokenizer", "chars": self.chars}
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> "CharTokenizer":
+        """The tokenizer that `to_dict` described.
+
+        Raises:
+            ValueError: it describes something else.
+        """
+        if saved["kind"] != "CharTokenizer":
+            raise ValueError(f"it holds a {saved['kind']}")
+        return cls(saved["chars"])
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the vocabulary to a JSON file."""
         with write_atomically(path) as file:
-            json.dump({"kind": "CharTokenizer", "chars": self.chars}, file)
+            json.dump(self.to_dict(), file)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "CharTokenizer":
@@ -207,10 +222,7 @@ class CharTokenizer:
             UserError: the file cannot be read, or `save` did not write it.
         """
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
-            if saved["kind"] != "CharTokenizer":
-                raise ValueError(f"it holds a {saved['kind']}")
-            return cls(saved["chars"])
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is not a saved CharTokenizer ({error!r}): give a file that CharTokenizer.save wrote."
