@@ -63,14 +63,16 @@ def assemble(
             name = f"{source.prefix}-{digest}" + (f"-{seen[digest]}" if seen[digest] > 1 else "")
             metadata = {}
         tags = list(options.get("tags", []))
-        outputs = []
+        ran = {}
         if "prints" in options:
             tags.append("nbval-check-output")
-            outputs.append(new_output("stream", name="stdout", text=options.prints.rstrip("\n") + "\n"))
+            text = options.prints.rstrip("\n") + "\n"
+            # nbval compares the outputs of cells that were run, so it has a number.
+            ran = {"outputs": [new_output("stream", name="stdout", text=text)], "execution_count": 1}
         if tags:
             metadata["tags"] = tags
         if cell.cell_type == "code":
-            cells.append(new_code_cell(cell.source, id=name, metadata=metadata, outputs=outputs))
+            cells.append(new_code_cell(cell.source, id=name, metadata=metadata, **ran))
         else:
             cells.append(new_markdown_cell(cell.source.replace(MAP, course_map), id=name, metadata=metadata))
     notebook = new_notebook(cells=cells, metadata=KERNEL)

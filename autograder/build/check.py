@@ -16,7 +16,7 @@ from autograder.build.sources import START, Day, Source, enclosing, regions, squ
 from autograder.rubric import Exercise
 
 OPTIONS = {"exercise", "check", "tags", "prints"}
-TAGS = {"demonstration", "nbval-check-output", "raises-exception"}
+TAGS = {"demonstration", "raises-exception"}
 TELLING = 24  # characters from which a line of code is more than an idiom that anyone might write again
 
 
@@ -37,7 +37,10 @@ def problems_in_source(
         at = source.at(index)
         for option in sorted(cell.metadata.keys() - OPTIONS):
             yield f"{at}: a cell has no option “{option}”; points and ids come from the rubric, so remove it."
-        for tag in sorted(set(cell.metadata.get("tags", [])) - TAGS):
+        if not isinstance(cell.metadata.get("prints", ""), str):
+            yield f"{at}: “prints” is not text; put it in quotes."
+        tags = cell.metadata.get("tags", [])
+        for tag in sorted(set([tags] if isinstance(tags, str) else tags) - TAGS):
             yield f"{at}: there is no tag “{tag}”; use one of {', '.join(sorted(TAGS))}."
         if "HIDDEN TESTS" in cell.source:
             yield f"{at}: hidden checks have no place in a source; write them in autograder/rubrics."
