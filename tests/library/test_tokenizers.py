@@ -139,6 +139,12 @@ def test_training_equals_brute_force_and_the_fast_form(text, n_merges):
     assert BPETokenizer.train(text, 256 + n_merges).merges == merges, "the fast form learned other merges"
 
 
+def test_the_fast_form_learns_the_same_merges_from_a_longer_text():
+    """Long enough for pairs that lose some of their occurrences to other merges and are merged later."""
+    assert list(BPETokenizer.train(CORPUS, 2000).merges) == list(train_bpe(CORPUS, 2000)) != []
+    assert list(BPETokenizer.train(CORPUS, 340).merges) == list(MERGES)
+
+
 @pytest.mark.parametrize(
     ("text", "merges"),
     [
