@@ -57,20 +57,26 @@ def split_stream(
     A word is certain only once enough text follows it. One more character shows that a run of letters has
     ended; two, that ' before l will not become 'll; and behind it a special token may have begun, which would
     cut the word short. Words nearer than that to the end of a batch wait for the next one.
+
+    Raises:
+        UserError: the chunks come from a file that is not UTF-8.
     """
     special = special_pattern(special_tokens)
     certain_after = 1 + max(map(len, special_tokens), default=1)  # characters
     text = ""
-    for chunk in chunks:
-        text += chunk
-        if len(text) < batch_chars:
-            continue
-        words = split(text, special)
-        waiting = 0
-        while words and waiting < certain_after:
-            waiting += len(words.pop())
-        text = text[len(text) - waiting :]
-        yield words
+    try:
+        for chunk in chunks:
+            text += chunk
+            if len(text) < batch_chars:
+                continue
+            words = split(text, special)
+            waiting = 0
+            while words and waiting < certain_after:
+                waiting += len(words.pop())
+            text = text[len(text) - waiting :]
+            yield words
+    except UnicodeDecodeError as error:
+        raise UserError(f"The file is not UTF-8 text ({error.reason}): save it as UTF-8 first.") from error
     yield split(text, special)
 
 

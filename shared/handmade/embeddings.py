@@ -21,7 +21,8 @@ class EmbeddingWithPosition(nn.Module):
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, idx: Tensor) -> Tensor:
-        """
+        """(B, T) ids -> (B, T, d_model), for any T up to max_seq_len.
+
         Raises:
             ValueError: idx has more than max_seq_len positions.
         """

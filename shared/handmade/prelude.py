@@ -93,10 +93,11 @@ def gradient_step(weight: Tensor, gradient: Tensor, lr: float) -> Tensor:
 def blame(model: nn.Module, idx: Tensor, targets: Tensor) -> dict[str, float]:
     """Which stage of a GPT the gradient of the loss points at: each stage's share of the gradient's norm.
 
-    idx and targets are (B, T). Returns {"embedding", "attention", "mlp", "output"}: the norm of the gradient
-    over the stage's weights, divided by the sum of the four norms, so the shares sum to 1. A norm belongs to
-    the stage it stands before. A frozen weight (requires_grad=False) has no gradient. A head that is tied to
-    the token table is the token table, and counts as embedding. No gradient is left in the model.
+    idx and targets are (B, T); the loss is the second thing that model(idx, targets) returns. The stages are
+    "embedding" (weights with wte or wpe in their name), "attention" (ln_1, attn), "mlp" (ln_2, mlp) and "output"
+    (ln_f, lm_head). A share is the norm of the gradient over all weights of the stage, divided by the sum of
+    the four norms. A frozen weight (requires_grad=False) has none. A head that is tied to the token table is
+    the token table, and counts as embedding. No gradient is left in the model.
     """
     stages = {
         "embedding": ("wte", "wpe"),
@@ -121,8 +122,9 @@ def exact_match(model: nn.Module, problems: Iterable[tuple[Sequence[int], Sequen
     """The share of problems that the model answers exactly, from 0 to 1.
 
     A problem is (question ids, answer ids); the answer ends with the token that ends every answer. The model
-    writes greedily, always its most probable token, as many tokens as the answer has. All of them must be
-    right. It runs in eval mode and is left in the mode it came in.
+    writes greedily, always its most probable next token, as many tokens as the answer has, and all of them must
+    be right. model(idx), idx (1, T), returns logits (1, T, V) and a second thing of no interest here. The
+    model runs in eval mode and is left in the mode it came in.
 
     Raises:
         ValueError: there are no problems.

@@ -142,7 +142,6 @@ def test_training_equals_brute_force_and_the_fast_form(text, n_merges):
 def test_the_fast_form_learns_the_same_merges_from_a_longer_text():
     """Long enough for pairs that lose some of their occurrences to other merges and are merged later."""
     assert list(BPETokenizer.train(CORPUS, 2000).merges) == list(train_bpe(CORPUS, 2000)) != []
-    assert list(BPETokenizer.train(CORPUS, 340).merges) == list(MERGES)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +300,17 @@ def test_a_stream_is_read_only_as_far_as_it_is_used():
     assert list(islice(endless, 1000)) == TOKENIZER.encode(CORPUS * 10)[:1000]
 
 
+def test_a_stream_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "latin-1.txt"
+    path.write_bytes("naïve café".encode("latin-1"))
+    for read in (
+        lambda file: list(TOKENIZER.encode_iterable(file)),
+        lambda file: BPETokenizer.train(file, 300),
+    ):
+        with path.open(encoding="utf-8") as file, pytest.raises(UserError, match="not UTF-8"):
+            read(file)
+
+
 # --- GPT-2's files ------------------------------------------------------------------------------------
 
 GPT2_URL = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
@@ -342,8 +352,8 @@ def write_gpt2_files(vocab_bpe, encoder_json):
 @given(text=lumpy_text)
 def test_gpt2_files_give_the_ids_of_tiktoken(gpt2, text):
     ours, theirs = gpt2
-    ids = ours.encode(text)
-    assert ids == theirs.encode(text), "GPT-2's merges give other ids than tiktoken's gpt2"
+    ids = ours.encode_ordinary(text)
+    assert ids == theirs.encode_ordinary(text), "GPT-2's merges give other ids than tiktoken's gpt2"
     assert ours.decode(ids) == text
 
 
