@@ -5,6 +5,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from handmade.embeddings import EmbeddingWithPosition
+
 # --- Day 5: the shape of a GPT ------------------------------------------------------------------------
 
 
@@ -82,20 +84,18 @@ class TinyLM(nn.Module):
     def __init__(self, vocab_size: int, d_model: int, block_size: int, n_layer: int):
         super().__init__()
         self.block_size = block_size
-        self.token_embedding = nn.Embedding(vocab_size, d_model)
-        self.position_embedding = nn.Embedding(block_size, d_model)
+        self.embedding = EmbeddingWithPosition(vocab_size, d_model, block_size)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(d_model), FeedForward(d_model)) for _ in range(n_layer)
         )
         self.norm = nn.LayerNorm(d_model)
         self.head = nn.Linear(d_model, vocab_size, bias=False)
         for module in self.modules():
-            if isinstance(module, nn.Embedding | nn.Linear):
+            if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)  # so that the first loss is close to ln(vocab_size)
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        positions = torch.arange(idx.shape[1], device=idx.device)
-        x = self.token_embedding(idx) + self.position_embedding(positions)  # (B, T, d_model)
+        x = self.embedding(idx)  # (B, T, d_model)
         for block in self.blocks:
             x = x + block(x)
         logits = self.head(self.norm(x))  # (B, T, vocab_size)
@@ -115,7 +115,12 @@ def generate(
     """Draw `max_new_tokens` tokens, one after another, each from the model's prediction: (T,) -> (T + n,).
 
     The model sees the last `model.block_size` tokens. A temperature under 1 prefers likely tokens more.
+
+    Raises:
+        ValueError: temperature is not above 0.
     """
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}: it divides the logits and must be above 0")
     for _ in range(max_new_tokens):
         context = ids[-model.block_size :].unsqueeze(0)  # (1, T)
         logits, _ = model(context)
