@@ -45,8 +45,12 @@ def test_too_long_a_sequence_is_refused():
 
 
 def test_positions_are_made_on_the_device_of_the_input():
-    embed = EmbeddingWithPosition(vocab_size=10, d_model=4, max_seq_len=8).to("meta")
-    assert embed(torch.zeros(2, 5, dtype=torch.long, device="meta")).device.type == "meta"
+    embed = EmbeddingWithPosition(vocab_size=10, d_model=4, max_seq_len=8)
+    idx = torch.randint(0, 10, (2, 5))
+    with torch.device("meta"):  # where new tensors go that name no device
+        out = embed(idx)
+    assert out.device == idx.device, "the positions were not made where the input is"
+    torch.testing.assert_close(out, embed(idx))
 
 
 @given(st.integers(1, 40), st.integers(1, 16).map(lambda n: 2 * n), st.sampled_from([100.0, 10000.0]))
@@ -71,7 +75,7 @@ def test_neighbours_are_those_of_the_greatest_cosine(vocab_size, data):
     token_id = data.draw(st.integers(0, vocab_size - 1))
     k = data.draw(st.integers(1, vocab_size - 1))
     scale = 10 ** torch.empty(vocab_size, 1).uniform_(-2, 2)  # so that the dot product would choose others
-    weight = (torch.randn(vocab_size, 8) * scale).requires_grad_()
+    weight = (torch.randn(vocab_size, 8, dtype=torch.float64) * scale).requires_grad_()
     before = weight.detach().clone()
     similar = [(F.cosine_similarity(weight[token_id], weight[j], dim=0).item(), j) for j in range(vocab_size)]
     expected = [j for _, j in sorted(similar, reverse=True) if j != token_id][:k]
