@@ -33,9 +33,7 @@ class EmbeddingWithPosition(nn.Module):
                 "crop it, or make max_seq_len larger."
             )
         positions = torch.arange(T, device=idx.device)
-        return self.token(idx) + self.position(
-            positions
-        )  # (B, T, C) + (T, C): the same row for all of the batch
+        return self.token(idx) + self.position(positions)  # (B, T, C) + (T, C), the same for all of the batch
 
 
 def sinusoidal_position_encoding(seq_len: int, d_model: int, base: float = 10000.0) -> Tensor:
@@ -50,9 +48,8 @@ def sinusoidal_position_encoding(seq_len: int, d_model: int, base: float = 10000
         raise ValueError(f"d_model is {d_model}: it must be even, for a sine and a cosine of each frequency.")
     frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (C / 2,)
     angles = torch.arange(seq_len).unsqueeze(1) * frequencies  # (T, 1) * (C / 2,) -> (T, C / 2)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(
-        1
-    )  # (T, C / 2, 2) -> (T, C), interleaved
+    pairs = torch.stack([angles.sin(), angles.cos()], dim=-1)  # (T, C / 2, 2)
+    return pairs.flatten(1)  # (T, C): sine, cosine, sine, cosine, …
 
 
 def nearest_tokens(weight: Tensor, token_id: int, k: int) -> list[int]:
