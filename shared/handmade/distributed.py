@@ -3,12 +3,11 @@
     torchrun --nproc_per_node 2 my_training.py
 
 torchrun starts the same program several times and tells each process its number, the rank. `handmade.training`
-then needs three things of the others: its part of a batch, the mean of a number, and what each of them holds.
+then needs of the others: its part of a batch, the mean of a number, and what each of them holds.
 """
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -43,26 +42,30 @@ class World:
         dist.all_gather(values, mine)
         return [theirs.to(value.device) for theirs in values]
 
+    def wait(self) -> None:
+        """Go on when all are here."""
+        if self.size > 1:
+            dist.barrier()
 
-@contextmanager
-def join(device: torch.device, batch_size: int) -> Iterator[World]:
-    """The world that torchrun started, while the block runs; a world of one if this is not torchrun's doing.
+
+def join(device: torch.device, batch_size: int) -> World:
+    """The world that torchrun started, or a world of one if torchrun did not start this.
 
     Raises:
         UserError: the processes cannot share a batch of this size evenly.
     """
     if not dist.is_torchelastic_launched():
-        yield World(device)
-        return
+        return World(device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))  # one GPU for each process of a machine
+        torch.cuda.set_device(device)
     world = World(device, rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
     if batch_size % world.size != 0:
         raise UserError(
-            f"A batch of {batch_size} does not divide over {world.size} processes: make it a multiple of {world.size}."
+            f"A batch of {batch_size} does not divide over {world.size} processes: "
+            f"make it a multiple of {world.size}."
         )
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield world
-    finally:
-        dist.destroy_process_group()
+    if not dist.is_initialized():  # by an earlier run of this process
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    return world

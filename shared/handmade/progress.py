@@ -51,7 +51,7 @@ class Progress:
     def advance(self, note: str = "") -> None:
         """One step is done. `note` stands at the end of the line until there is another."""
         self.done, self.note = self.done + 1, note or self.note
-        if time.monotonic() - self.drawn >= self.screen.interval:
+        if self.done < self.total and time.monotonic() - self.drawn >= self.screen.interval:
             self.drawn = time.monotonic()
             self.screen.draw(self.line())
 

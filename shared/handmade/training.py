@@ -198,57 +198,54 @@ def train(
     Raises:
         UserError: a checkpoint or a folder that cannot be used; the message says what to do.
     """
-    with join(next(model.parameters()).device, config.batch_size) as world:
-        model.to(world.device).train()
-        torch.manual_seed(config.seed + world.rank)  # for dropout: different in every process
-        batches = torch.Generator().manual_seed(config.seed)  # for the batches: the same in all
-        optimizer = configure_optimizer(model, config.lr, config.weight_decay, config.betas, FastAdamW)
-        start, history = 0, []
-        if resume is not None:
-            start, history = _restore(resume, model, optimizer, batches, world)
-        fast = fast_form(model, config)
-        parallel = DistributedDataParallel(fast) if world.size > 1 else fast  # averages the gradients
-        history = history or [{"step": 0, **_evaluate(fast, data, config)}]
-        folder = _begin_folder(config.out_dir, history) if world.rank == 0 else None
+    world = join(next(model.parameters()).device, config.batch_size)
+    model.to(world.device).train()
+    torch.manual_seed(config.seed + world.rank)  # for dropout: different in every process
+    batches = torch.Generator().manual_seed(config.seed)  # for the batches: the same in all
+    optimizer = configure_optimizer(model, config.lr, config.weight_decay, config.betas, FastAdamW)
+    start, history = 0, []
+    if resume is not None:
+        start, history = _restore(resume, model, optimizer, batches, world)
+    fast = fast_form(model, config)
+    parallel = DistributedDataParallel(fast) if world.size > 1 else fast  # averages the gradients
+    history = history or [{"step": 0, **_evaluate(fast, data, config)}]
+    folder = _begin_folder(config.out_dir, history) if world.rank == 0 else None
 
-        show = config.show_progress and world.rank == 0
-        samples = show and tokenizer is not None and config.sample_interval > 0
-        with Progress(config.max_steps, "training", start, show) as bar:
-            for step in range(start, config.max_steps):
-                lr = get_lr(step, config.warmup_steps, config.lr, config.max_steps, config.min_lr)
-                set_lr(optimizer, lr)
-                batch = get_batch(
-                    data["train"], config.batch_size, model.config.block_size, world.device, batches
-                )
-                loss, grad_norm = train_step(parallel, world.part(batch), optimizer, config.max_norm)
+    show = config.show_progress and world.rank == 0
+    samples = show and tokenizer is not None and config.sample_interval > 0
+    with Progress(config.max_steps, "training", start, show) as bar:
+        for step in range(start, config.max_steps):
+            lr = get_lr(step, config.warmup_steps, config.lr, config.max_steps, config.min_lr)
+            set_lr(optimizer, lr)
+            batch = get_batch(
+                data["train"], config.batch_size, model.config.block_size, world.device, batches
+            )
+            loss, grad_norm = train_step(parallel, world.part(batch), optimizer, config.max_norm)
 
-                done = step + 1
-                row = {}
-                if done % config.log_interval == 0:
-                    row |= {"loss": world.mean(loss).item(), "grad_norm": grad_norm.item()}
-                if done % config.eval_interval == 0 or done == config.max_steps:
-                    row |= _evaluate(fast, data, config)
-                if row:
-                    history.append({"step": done, "lr": lr, **row})
-                    if folder:
-                        append_row(folder / "log.jsonl", history[-1])
-                if "val_loss" in row:
-                    rng = _gather_rng(batches, world)
-                    for name in _checkpoint_names(history) if folder else []:
-                        save_checkpoint(
-                            folder / name, model, optimizer, done, config, tokenizer, rng, history
-                        )
-                if samples and done % config.sample_interval == 0:
-                    bar.write(sample_text(model, tokenizer, data["val"][:1], config.seed))
-                bar.advance(", ".join(f"{name} {row[name]:.3f}" for name in row if "loss" in name))
+            done = step + 1
+            row = {}
+            if done % config.log_interval == 0:
+                row |= {"loss": world.mean(loss).item(), "grad_norm": grad_norm.item()}
+            if done % config.eval_interval == 0 or done == config.max_steps:
+                row |= _evaluate(fast, data, config)
+            if row:
+                history.append({"step": done, "lr": lr, **row})
+                if folder:
+                    append_row(folder / "log.jsonl", history[-1])
+            if "val_loss" in row:
+                rng = _gather_rng(batches, world)
+                for name in _checkpoint_names(history) if folder else []:
+                    save_checkpoint(folder / name, model, optimizer, done, config, tokenizer, rng, history)
+            if samples and done % config.sample_interval == 0:
+                bar.write(sample_text(model, tokenizer, data["val"][:1], config.seed))
+            bar.advance(", ".join(f"{name} {row[name]:.3f}" for name in row if "loss" in name))
+    world.wait()  # until the first process has written its last file
     return history
 
 
 # --- Around the loop ----------------------------------------------------------------------------------
 
-FastAdamW = functools.partial(
-    torch.optim.AdamW, fused=True
-)  # the steps of handmade.optim.AdamW, in one kernel
+FastAdamW = functools.partial(torch.optim.AdamW, fused=True)  # the steps of our AdamW, in one kernel
 
 
 class MixedPrecision(nn.Module):
