@@ -70,7 +70,7 @@ def lr_range_test(
     optimizer = configure_optimizer(model, lr=min_lr, weight_decay=0.0, betas=(0.9, 0.99))
     rates, losses = [], []
     for step in range(steps):
-        lr = min_lr * (max_lr / min_lr) ** (step / (steps - 1))
+        lr = min_lr * (max_lr / min_lr) ** (step / max(1, steps - 1))
         set_lr(optimizer, lr)
         x, y = get_batch(ids, batch_size, model.config.block_size, device, generator)
         _, loss = model(x, y)

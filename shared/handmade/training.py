@@ -4,6 +4,7 @@ import copy
 import functools
 import math
 import os
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ class TrainConfig:
     sample_interval: int = 500  # show what the model writes by now, if there is a tokenizer; 0 is never
     out_dir: str | None = None  # log.jsonl, last.pt and best.pt; None writes nothing
     precision: str = "auto"  # float32 or bfloat16; auto is bfloat16 on the GPUs that have it
-    compile: bool | str = "auto"  # auto is True on CUDA
+    compile: bool | str = "auto"  # auto is True on CUDA under Linux; the first step then takes a minute
     show_progress: bool = True
 
     def __post_init__(self):
@@ -193,7 +194,8 @@ def train(
     The history has a row every `log_interval` steps, {"step", "lr", "loss", "grad_norm"}; at step 0 and every
     `eval_interval` steps there are "train_loss" and "val_loss" too. With `resume`, the path of a checkpoint,
     the run goes on from there and ends with the weights, to the bit, that it would have had without the stop.
-    Under torchrun every process calls this; they share each batch, and the first one writes.
+    Under torchrun every process calls this; they share each batch, and the first one writes. PyTorch's global
+    generator, from which dropout draws, is seeded.
 
     Raises:
         UserError: a checkpoint or a folder that cannot be used; the message says what to do.
@@ -271,7 +273,8 @@ def fast_form(model: nn.Module, config: TrainConfig) -> nn.Module:
     has_bfloat16 = on_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
     if config.precision == "bfloat16" or (config.precision == "auto" and has_bfloat16):
         model = MixedPrecision(model)
-    if config.compile is True or (config.compile == "auto" and on_cuda):
+    can_compile = on_cuda and sys.platform == "linux"  # only there does PyTorch bring the compiler along
+    if config.compile is True or (config.compile == "auto" and can_compile):
         model = torch.compile(model)
     return model
 
