@@ -205,6 +205,12 @@ def test_top_k_and_temperature_commute(logits, k, temperature):
     torch.testing.assert_close(first.sort(dim=-1).values, last.sort(dim=-1).values, msg="top-k depends on T")
 
 
+def test_top_p_stops_where_p_is_reached_exactly():
+    quarters = torch.zeros(1, 4)
+    for p, kept in ((0.25, 1), (0.5, 2), (0.51, 3), (0.75, 3), (1.0, 4)):
+        assert (sampling.apply_top_p(quarters, p) > -INF).sum() == kept, f"four equal tokens, p = {p}"
+
+
 def test_top_p_and_temperature_do_not_commute():
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
     first = sampling.apply_top_p(sampling.apply_temperature(logits, 2.0), 0.8)
@@ -233,7 +239,7 @@ def test_out_of_range_filters_are_refused():
 
 
 @pytest.mark.parametrize(
-    "settings", [(1.0, 0, 1.0), (0.5, 0, 1.0), (2.0, 3, 1.0), (1.0, 0, 0.6), (2.0, 4, 0.7)]
+    "settings", [(1.0, 0, 1.0), (0.5, 0, 1.0), (2.0, 3, 1.0), (1.0, 0, 0.6), (1.0, 3, 0.87), (2.0, 4, 0.7)]
 )
 def test_draws_follow_the_distribution_after_temperature_then_k_then_p(settings):
     temperature, k, p = settings
