@@ -9,6 +9,7 @@ import inspect
 import math
 import typing
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ from autograder.wire import Handle
 from autograder.worker import Worker, run_cell
 
 Namespace = dict[str, Any]
+Guard = Callable[[], AbstractContextManager]  # entered whenever the learner's code runs
 
 
 @dataclass
@@ -61,18 +63,22 @@ class ExerciseResult:
         return [item for item in self.items if item.earned < item.points]
 
 
-def examine(exercise: Exercise, namespace: Callable[[], Namespace], seed: int) -> ExerciseResult:
+def examine(
+    exercise: Exercise, namespace: Callable[[], Namespace], seed: int, guard: Guard = nullcontext
+) -> ExerciseResult:
     """Grade one exercise. Each call of `namespace` runs the learner's notebook and returns what it defines."""
-    own, corrected = namespace(), namespace()
-    if exercise.defines not in own:
+    corrected, own = namespace(), None
+    if exercise.defines not in corrected:
         return nothing_to_grade(exercise, f"The notebook does not define `{exercise.defines}`.")
     corrected.update(references(exercise))
     result = ExerciseResult(exercise.name, exercise.title)
     transcripts = {}
     for item in exercise.items:
-        reason, transcripts[item] = run_item(exercise, item, corrected, seed)
-        if reason and not run_item(exercise, item, own, seed)[0]:
-            reason = ""
+        reason, transcripts[item] = run_item(exercise, item, corrected, seed, guard)
+        if reason:
+            own = own or namespace()
+            if not run_item(exercise, item, own, seed, guard)[0]:
+                reason = ""
         earned = 0 if reason else item.points
         result.items.append(ItemResult(item.name, item.statement, item.points, earned, reason))
     if result.failed:
@@ -86,29 +92,28 @@ def nothing_to_grade(exercise: Exercise, reason: str) -> ExerciseResult:
     return ExerciseResult(exercise.name, exercise.title, items)
 
 
-def run_item(exercise: Exercise, item: Item, namespace: Namespace, seed: int) -> tuple[str, list[Any]]:
+def run_item(
+    exercise: Exercise, item: Item, namespace: Namespace, seed: int, guard: Guard = nullcontext
+) -> tuple[str, list[Any]]:
     """Run one item; return the reason why it fails ("" if it passes) and everything the learner's code returned."""
-    learner = Learner(Worker(namespace).answer, {exercise.defines: declared_return(exercise)})
+    learner = Learner(Worker(namespace, guard).answer, {exercise.defines: declared_return(exercise)})
     try:
         item.check(learner, Rand(seed, f"{exercise.name}/{item.name}"))
         reason = ""
     except Failed as failure:
         reason = str(failure)
     except LearnerError as error:
-        reason = (
-            not_written(exercise)
-            if error.type == "NotImplementedError"
-            else f"`{exercise.defines}` raised {error}"
-        )
+        match error.type:
+            case "NotImplementedError":
+                reason = f"`{exercise.defines}` is not written yet."
+            case "TimeUp":
+                reason = f"`{exercise.defines}` did not finish: {error.message}."
+            case _:
+                reason = f"`{exercise.defines}` raised {error}"
     except Exception as error:
         # The check itself stumbled over what the learner returned: that is the learner's failure, not a stop.
         reason = f"The result has an unexpected form ({type(error).__name__}: {error})"
     return reason, learner._channel.transcript
-
-
-def not_written(exercise: Exercise) -> str:
-    """The reason given for a stub that still raises NotImplementedError."""
-    return f"`{exercise.defines}` is not written yet."
 
 
 def declared_return(exercise: Exercise) -> type | None:

@@ -66,7 +66,15 @@ def decode(message: bytes) -> Any:
         value = _unpack(header, reader)
     except WireError:
         raise
-    except (struct.error, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+    except (
+        struct.error,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+        AssertionError,
+    ) as error:
         raise WireError(f"not a message: {type(error).__name__}") from None
     if reader.position != len(message):
         raise WireError("bytes left over after the message")

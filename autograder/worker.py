@@ -11,19 +11,23 @@ has room for a process boundary.
 import linecache
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from autograder.confine import Interrupted
 from autograder.wire import DTYPES, Handle, WireError, decode, encode
 
 
 class Worker:
-    """Answers requests about one namespace."""
+    """Answers requests about one namespace. `guard` is entered around everything that runs the learner's code."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
+    def __init__(
+        self, namespace: dict[str, Any], guard: Callable[[], AbstractContextManager] = nullcontext
+    ) -> None:
+        self.namespace, self.guard = namespace, guard
         self.objects: list[Any] = []
 
     def answer(self, request: bytes) -> bytes:
@@ -31,8 +35,11 @@ class Worker:
         try:
             message = decode(request)
             operation = OPERATIONS[message.pop("op")]
-            return encode({"ok": self.pack(operation(self, **message))})
-        except Exception as error:
+            with self.guard():
+                return encode({"ok": self.pack(operation(self, **message))})
+        except Interrupted:
+            raise
+        except BaseException as error:  # sys.exit() too is only an answer
             return encode({"error": describe(error)})
 
     def pack(self, value: Any) -> Any:

@@ -1,0 +1,197 @@
+"""The command `autograder`: grade a folder of submissions, build the notebooks, verify the rubrics."""
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from handmade.errors import UserError
+
+EXIT_USER_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if all is well, 1 if `verify` found a rubric wrong, 2 if a person must mend something."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv[:1] == ["build"]:
+        from autograder.build.__main__ import main as build
+
+        return build(argv[1:])
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="autograder", description="Grade the notebooks of the course.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    grade = commands.add_parser("grade", help="grade a folder of submissions")
+    grade.add_argument(
+        "submissions",
+        type=Path,
+        metavar="SUBMISSIONS",
+        help="a folder with one notebook a learner, or nbgrader's submitted/",
+    )
+    grade.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where reports and gradebook go"
+    )
+    grade.add_argument(
+        "--seed", type=_seed, help="draw the inputs of an earlier run again (default: new ones)"
+    )
+    grade.add_argument(
+        "--limit",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="what a learner's code may take, for each exercise (default: 10)",
+    )
+    grade.set_defaults(run=_grade)
+
+    commands.add_parser("build", help="build course/ from solutions/", add_help=False)
+
+    verify = commands.add_parser("verify", help="try the rubrics on the known wrong and right answers")
+    verify.add_argument("day", nargs="?", metavar="DAY", help="one day only, as in day09")
+    verify.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="how many inputs to draw (default: 3)"
+    )
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 up, not {text}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise argparse.ArgumentTypeError(f"a limit is a number of seconds above 0, not {text}")
+    return seconds
+
+
+# --- grade --------------------------------------------------------------------------------------------
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    # Imported here, so that `autograder --help` answers at once.
+    from handmade.progress import Progress
+
+    from autograder import report as reports
+    from autograder.confine import ISOLATION, MEANING, Interrupted
+    from autograder.grade import find_submissions, grade, read_all
+    from autograder.gradebook import record
+
+    os.environ["MPLBACKEND"] = "agg"  # no learner's plot opens a window
+    seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
+    run = reports.Run(seed, arguments.limit)
+    folder, out = arguments.submissions.resolve(), arguments.out.resolve()
+    entries = read_all(find_submissions(folder))
+    _make_folder(out)
+    graded = []
+    with Progress(len(entries), "grading") as bar:
+        for entry in entries:
+            try:
+                graded.append(grade(entry, folder, seed, arguments.limit))
+            except Interrupted:
+                raise KeyboardInterrupt from None
+            bar.advance(reports.clean(entry.found.learner))
+    for day in sorted({one.day for one in graded}):
+        class_ = [one for one in graded if one.day == day]
+        written = [reports.as_data(one, run) for one in class_]
+        for report in written:
+            reports.write_report(report, out)
+        reports.write_class(day, class_, written, out)
+        print()
+        _print_table(written)
+    record(graded, out / "gradebook.db")
+    print()
+    print(f"Seed {seed}. Isolation: {ISOLATION} ({MEANING}).")
+    print(f"Reports and gradebook.db are in {arguments.out}; the class pages are DAY/index.html.")
+    return 0
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The folder {out} cannot be made ({error.strerror}); choose another --out."
+        ) from error
+
+
+def _print_table(written: list[dict]) -> None:
+    """One row a submission: its scores, and for each exercise that lost points why."""
+    from autograder.report import score, why
+
+    first = written[0]
+    print(first["title"] or "Notebooks of no known day")
+    rows = [["learner", "score", *(each["exercise"].partition(".")[2] for each in first["exercises"])]]
+    rows += [
+        [report["learner"], score(report), *(score(each) for each in report["exercises"])]
+        for report in written
+    ]
+    notes = [["why"]]
+    for report in written:
+        reasons = (
+            [report["problem"]] if report["problem"] else [f"{name}: {text}" for name, text in why(report)]
+        )
+        notes.append(reasons)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = sum(widths) + 2 * len(widths)
+    room = max(shutil.get_terminal_size((140, 24)).columns - left, 40)
+    for row, reasons in zip(rows, notes, strict=True):
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
+        ]
+        lines = [line for reason in reasons for line in textwrap.wrap(reason, room, subsequent_indent="  ")]
+        print("  ".join([*cells, lines[0] if lines else ""]).rstrip())
+        for line in lines[1:]:
+            print(" " * left + line)
+
+
+# --- verify -------------------------------------------------------------------------------------------
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from autograder.rubric import load_exercises
+    from autograder.verify import verify
+
+    if arguments.seeds < 1:
+        raise UserError("At least one seed is needed: give --seeds 1 or more.")
+    exercises = [e for e in load_exercises().values() if arguments.day in (None, e.day)]
+    if not exercises:
+        known = ", ".join(sorted({e.day for e in load_exercises().values()}))
+        raise UserError(f"There are no rubrics for {arguments.day}; the days that have some are {known}.")
+    good = True
+    for exercise in exercises:
+        rows = verify(exercise, range(arguments.seeds))
+        names = [item.name for item in exercise.items]
+        print(f"{exercise.name}, {exercise.points} points", " ".join(names), sep="\n  ")
+        for row in rows:
+            marks = " ".join(("✗" if name in row.lost else "·").center(len(name)) for name in names)
+            kind = "right" if row.known.right else "wrong"
+            print(f"  {marks}  {'' if row.as_aimed else 'NOT AS AIMED: '}{kind}: {row.known.sentence}")
+        good = good and all(row.as_aimed for row in rows)
+        print()
+    print(
+        "✗ an item that is lost, with any of the seeds.",
+        "All as aimed." if good else "Some are not as aimed.",
+    )
+    return 0 if good else 1
