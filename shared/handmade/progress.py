@@ -14,6 +14,7 @@ A terminal's bar is one line that redraws itself; a notebook's is one output tha
 or a captured stream gets the last line, and one a minute on the way there.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -70,9 +71,8 @@ class Progress:
         else:
             clock = "starting"
         bar = "█" * filled + "░" * (WIDTH - filled)
-        return " ".join(filter(None, [self.label, bar, f"{self.done}/{self.total} · {clock}"])) + (
-            f" · {self.note}" if self.note else ""
-        )
+        text = " · ".join(filter(None, [f"{self.done}/{self.total}", clock, self.note]))
+        return f"{self.label} {bar} {text}".lstrip()
 
 
 def progress(items: Iterable, label: str = "") -> Iterator:
@@ -90,6 +90,7 @@ class _Terminal:
     interval = 0.1
 
     def draw(self, line: str) -> None:
+        line = line[: shutil.get_terminal_size().columns - 1]  # a line that wraps could not be drawn over
         sys.stdout.write(f"\r{line}\x1b[K")  # back to the start, draw, clear what is left of the old line
         sys.stdout.flush()
 
