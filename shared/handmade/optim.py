@@ -132,7 +132,7 @@ def configure_optimizer(
     lr: float,
     weight_decay: float,
     betas: tuple[float, float],
-    optimizer: type[torch.optim.Optimizer] = AdamW,
+    optimizer: Callable[..., torch.optim.Optimizer] = AdamW,
 ) -> torch.optim.Optimizer:
     """AdamW that decays the matrices (weights of linear layers, embeddings) and not biases and norms.
 
