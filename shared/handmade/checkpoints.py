@@ -59,7 +59,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
     """Read what `save_checkpoint` wrote: the dictionary, its tensors on the CPU.
 
     Raises:
-        UserError: there is no such file, or it is cut off, damaged, or not one of ours.
+        UserError: there is no such file, or it cannot be read (it is cut off, say), or it is not one of ours.
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -81,15 +81,15 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
 
 
 def get_rng(device: torch.device) -> dict[str, Tensor]:
-    """The states of the generators that dropout on this device draws from."""
+    """The states of the generators that a model on this device draws from."""
     rng = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
-        rng["device"] = torch.get_device_module(device).get_rng_state()
+        rng[device.type] = torch.get_device_module(device).get_rng_state()
     return rng
 
 
 def set_rng(rng: dict[str, Tensor], device: torch.device) -> None:
-    """Go back to the states that `get_rng` returned."""
+    """Go back to the states that `get_rng` returned, as far as they are of this kind of device."""
     torch.set_rng_state(rng["cpu"])
-    if "device" in rng:
-        torch.get_device_module(device).set_rng_state(rng["device"])
+    if device.type != "cpu" and device.type in rng:
+        torch.get_device_module(device).set_rng_state(rng[device.type])
