@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import string
 from collections import Counter
 
@@ -188,3 +189,12 @@ def test_c26_a_loss_is_the_logarithm_of_a_geometric_mean():
     assert geometric == pytest.approx(probs.log().mean().exp().item(), rel=1e-4)
     assert probs.mean() > 2 * geometric
     assert math.exp(-1.0) == pytest.approx(0.37, abs=0.005)
+
+
+def test_e_speakers_are_those_of_the_text(text, is_shakespeare):
+    """Prompts and "real" samples named Hamlet, Ophelia and "To be or not", which this text does not contain."""
+    speakers = Counter(re.findall(r"^([A-Z]+):$", text, re.MULTILINE))
+    assert speakers.most_common(1)[0][1] > 100
+    assert "HAMLET" not in speakers and "OPHELIA" not in speakers and "To be or not" not in text
+    if is_shakespeare:
+        assert (speakers["ROMEO"], speakers["CORIOLANUS"]) == (163, 149)
