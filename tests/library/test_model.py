@@ -319,12 +319,16 @@ def test_targets_of_minus_1_do_not_count_and_strides_do_not_matter(model, batch)
     assert_close(model(idx.T.contiguous().T, masked.T.contiguous().T)[1], loss)
 
 
-def test_dropout_in_training_only():
+def test_dropout_acts_in_each_of_gpt2s_places_in_training_only():
     model = GPT(dataclasses.replace(CONFIG, dropout=0.3))
     idx = torch.randint(CONFIG.vocab_size, (2, 5))
-    assert not torch.equal(model(idx)[0], model(idx)[0]), "no dropout in training"
-    model.eval()
-    assert torch.equal(model(idx)[0], model(idx)[0]), "dropout in eval mode"
+    places = {name: m for name, m in model.named_modules() if isinstance(m, nn.Dropout)}
+    assert len(places) == 1 + 3 * CONFIG.n_layer, "embeddings, and per block: attention, its output, MLP"
+    for name in places:
+        for other, dropout in places.items():
+            dropout.p = 0.3 if other == name else 0.0
+        assert not torch.equal(model.train()(idx)[0], model(idx)[0]), f"{name} does nothing in training"
+        assert torch.equal(model.eval()(idx)[0], model(idx)[0]), f"{name} acts in eval mode"
 
 
 # --- Day 14: prove that it works ----------------------------------------------------------------------
