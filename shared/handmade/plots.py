@@ -67,7 +67,7 @@ class Picture(Figure):
 
 
 def figure(
-    alt: str, width: float = 7.0, height: float = 3.5, rows: int = 1, columns: int = 1
+    alt: str, width: float = 8.0, height: float = 3.5, rows: int = 1, columns: int = 1
 ) -> tuple[Picture, Axes]:
     """An empty picture in the course's style, in inches, and its axes (an array of them where there are several).
 
@@ -198,7 +198,7 @@ def _cell(x, y, cell, weight) -> str:
             f'fill="{COLOURS[0]}"/>'
         )
     red, green, blue = (round(255 - weight * (255 - full)) for full in (0, 62, 117))  # paper to dark blue
-    ink = PAPER if weight > 0.5 else INK
+    ink = PAPER if weight > 0.69 else "#000000"
     number = "1" if weight == 1 else f"{weight:.2f}"
     return (
         f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="rgb({red},{green},{blue})"/>'
@@ -212,8 +212,9 @@ def _map_in_words(title, weights: Tensor, queries, keys) -> str:
     words = [f"{title}: attention map, {T} queries by {S} keys, {zeros} weights exactly 0."]
     weights = weights.detach().double()
     if S <= NUMBERED:
-        for t, s in enumerate(weights.argmax(-1).tolist()):
-            words.append(f"{visible(queries[t])} looks most at {visible(keys[s])} ({weights[t, s]:.2f}).")
+        for token, row in zip(queries, weights, strict=True):
+            most = [visible(key) for key, weight in zip(keys, row, strict=True) if weight > row.max() - 1e-6]
+            words.append(f"{visible(token)} looks most at {', '.join(most)} ({row.max():.2f}).")
     else:  # too many rows to read out: how much goes how far, on average
         share = {d: weights.diagonal(d).sum().item() / T for d in range(1 - T, S)}
         for d in sorted(share, key=share.get, reverse=True)[:3]:

@@ -1,0 +1,138 @@
+"""Pictures: what is drawn is what was given, in words as well, and legible."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from handmade.plots import COLOURS, DASHES, GREY, INK, NUMBERED, PAPER, attention_maps, curves, figure
+from matplotlib.colors import to_rgb
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def rows(T, S):
+    return torch.softmax(torch.randn(T, S, generator=torch.Generator().manual_seed(0)), dim=-1)
+
+
+def texts(drawing):
+    return [node.text for node in ElementTree.fromstring(drawing.svg).iter(f"{SVG}text")]
+
+
+def contrast(one, other):
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_lines_stand_out(colour):
+    assert contrast(colour, PAPER) >= 3, "a line needs 3:1 against its paper (WCAG 1.4.11)"
+
+
+@pytest.mark.parametrize("colour", [INK, GREY])
+def test_words_stand_out(colour):
+    assert contrast(colour, PAPER) >= 4.5, "text needs 4.5:1 against its paper (WCAG 1.4.3)"
+
+
+def test_a_small_map_holds_its_numbers():
+    weights = rows(3, 4)
+    drawn = texts(attention_maps({"a map": weights}, ["x", "y", "z"], list("abcd")))
+    assert drawn[0] == "a map"
+    numbers = [float(text) for text in drawn if re.fullmatch(r"[\d.]+", text)]
+    assert numbers == [round(w, 2) for w in weights.double().flatten().tolist()]
+    for token in "xyzabcd":
+        assert token in drawn, f"the token {token} labels no row or column"
+
+
+def test_the_numbers_can_be_read_on_their_shade():
+    weights = torch.linspace(0.01, 1, 99)[:, None]
+    svg = attention_maps({"": weights}, ["."] * 99, ["."]).svg
+    pairs = re.findall(r'fill="rgb\((\d+),(\d+),(\d+)\)"/><text [^>]*fill="(#\w+)"', svg)
+    assert len(pairs) == 99
+    worst = min(contrast([int(c) / 255 for c in shade], ink) for *shade, ink in pairs)
+    assert worst >= 4.5, f"a number stands out only {worst:.1f}:1 from its cell"
+
+
+def test_a_large_map_shows_weights_as_areas():
+    T = NUMBERED + 4
+    weights = rows(T, T)
+    squares = ElementTree.fromstring(attention_maps({"": weights}, ["a"] * T).svg).iter(f"{SVG}rect")
+    sides = torch.tensor([float(square.get("width")) for square in squares])
+    areas = sides**2 / 17**2
+    assert (areas - weights.flatten()).abs().max() < 0.02, "a square's area must be its weight"
+
+
+@pytest.mark.parametrize("T", [4, NUMBERED + 1])
+def test_a_zero_has_a_stroke_and_no_number(T):
+    weights = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
+    svg = attention_maps({"": weights}, ["a"] * T).svg
+    strokes = re.search(r'<path d="([^"]*)" stroke="#b4b4b4"/>', svg)[1]
+    assert strokes.count("M") == T * (T - 1) // 2
+    assert svg.count("<title>") == T * (T + 1) // 2, "each weight that is not 0 says itself when pointed at"
+
+
+def test_maps_stand_side_by_side():
+    maps = {name: rows(2, 2) for name in ("one", "two", "three")}
+    svg = attention_maps(maps, ["a", "b"], across=2).svg
+    corners = re.findall(r'<g transform="translate\((\d+) (\d+)\)">', svg)
+    assert len(set(corners)) == 3 and len({y for _, y in corners}) == 2
+
+
+def test_spaces_and_markup_are_shown_as_they_are():
+    drawing = attention_maps({"<b>": torch.eye(3)}, [" ", "\n", "<&>"])
+    assert {"␣", "⏎", "<&>", "<b>"} <= set(texts(drawing))
+
+
+def test_a_map_says_in_words_where_each_row_looks():
+    alt = attention_maps({"mine": torch.tensor([[1.0, 0.0], [0.5, 0.5]])}, ["a", "b"]).alt
+    assert alt == (
+        "mine: attention map, 2 queries by 2 keys, 1 weights exactly 0. "
+        "a looks most at a (1.00). b looks most at a, b (0.50)."
+    )
+
+
+def test_a_large_map_says_how_far_back_it_looks():
+    T = 20
+    previous = torch.diag(torch.ones(T - 1), -1)
+    previous[0, 0] = 1
+    assert "Average weight on 1 earlier: 0.95." in attention_maps({"": previous}, ["a"] * T).alt
+
+
+def test_a_map_carries_its_alt_text_into_the_notebook():
+    drawing = attention_maps({'a "quoted" one': torch.eye(2)}, ["a", "b"])
+    shown = ElementTree.fromstring(drawing._repr_mimebundle_()["text/html"])
+    assert shown.get("role") == "img" and shown.get("aria-label") == drawing.alt
+
+
+def test_curves_draw_what_they_were_given():
+    picture = curves({"train": [4.0, 3.0, 2.5]}, {"floor": 2.0}, x=[10, 20, 30], xlabel="step", title="A run")
+    (axes,) = picture.axes
+    line, level = axes.lines
+    assert line.get_xdata().tolist() == [10, 20, 30] and line.get_ydata().tolist() == [4.0, 3.0, 2.5]
+    assert set(level.get_ydata()) == {2.0}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss (nats per token)")
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["train", "floor: 2.00"]
+    assert "train: from 4.00 at 10 to 2.50 at 30." in picture.alt and "floor: 2.00" in picture.alt
+
+
+def test_curves_differ_in_more_than_colour():
+    picture = curves({str(i): [i, i] for i in range(4)}, {"a": 0.0, "b": 1.0})
+    lines = picture.axes[0].lines
+    assert [line.get_linestyle() for line in lines[:4]] == DASHES
+    assert len({str(line._dash_pattern) for line in lines}) == 6, "two lines have the same dashes"
+
+
+def test_a_picture_carries_its_alt_text_into_the_notebook():
+    picture, _ = figure(alt='Two "lines" & a floor')
+    shown = picture._repr_mimebundle_()
+    assert 'alt="Two &quot;lines&quot; &amp; a floor"' in shown["text/html"]
+    assert shown["text/plain"] == picture.alt
+
+
+def test_a_figure_has_the_axes_that_were_asked_for():
+    _, axes = figure(alt="Six charts.", rows=2, columns=3)
+    assert axes.shape == (2, 3)
