@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
+from handmade.corpus import load_corpus
 
 # Tiny Shakespeare too, where this variable holds the path of the file.
 SHAKESPEARE = os.environ.get("HANDMADE_SHAKESPEARE")
@@ -16,8 +17,6 @@ def text(request):
     """A megabyte of each text that the course trains on."""
     if request.param == "shakespeare":
         return Path(SHAKESPEARE).read_text(encoding="utf-8")
-
-    from handmade.corpus import load_corpus
 
     return load_corpus("play")
 

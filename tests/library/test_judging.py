@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from handmade.corpus import make_corpus
 from handmade.judging import diagnose_sample, distinct_n, longest_copied_span
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,25 @@ def test_five_failures_and_good_health_get_their_labels(corpus, seed):
     }
     for label, sample in samples.items():
         assert diagnose_sample(sample, corpus) == label, f"{label}: {sample!r}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_labels_hold_on_the_courses_own_corpus(seed):
+    learned, fresh = (
+        make_corpus("play", 200_000, seed=0).text,
+        make_corpus("play", 20_000, seed=1 + seed).text,
+    )
+    rng, words = random.Random(seed), learned.split()
+    start = rng.randrange(len(fresh) - 400)
+    samples = {
+        "healthy": fresh[start : start + 400],
+        "loop": fresh[start : start + 40] * 10,
+        "noise": "".join(rng.choices(learned, k=400)),
+        "word salad": " ".join(rng.choices(words, k=80)),
+        "copied": fresh[start : start + 100] + learned[10_000:10_300],
+    }
+    for label, sample in samples.items():
+        assert diagnose_sample(sample, learned) == label, f"{label}: {sample!r}"
 
 
 def test_one_letter_for_ever_is_a_loop(corpus):
