@@ -18,6 +18,7 @@ The notation, in full:
         {person as a} meets {person as b not a}.      `as` remembers what was drawn; `not` draws another record
         {a} waves {a.his} hat to {b}./                a name repeats what was remembered; `/` ends the line
         {^weather} {^^a} {reply me=b you=a}_          capital first letter, all capitals, roles, a space at an edge
+            ha!                                       lines indented further carry on the one above
 
 A passage has one memory, filled from left to right. Which values it holds changes words, never choices; that is
 why `weigh` may add up one slot at a time.
@@ -74,6 +75,8 @@ class Grammar:
         for line in filter(str.strip, source.splitlines()):
             if head := re.fullmatch(r"(\w+)(?:\((.+)\))?:", line):
                 blocks[head.groups()] = lines = []
+            elif line.startswith(8 * " "):
+                lines[-1] += line.strip()
             else:
                 lines.append(line.strip())
         self.rules = {name: None for name, _ in blocks}
@@ -266,9 +269,8 @@ class Grammar:
             return len(item), 0.0
         name = item.rule if isinstance(item, Draw) else self.kinds[item.variable]
         rule = self.rules[name]
-        if isinstance(
-            rule, Table
-        ):  # any record is equally likely, also when others are out: they could be any
+        if isinstance(rule, Table):
+            # All records are equally likely, also where others are out: by symmetry those could be any.
             length = sum(len(record[item.facet]) for record in rule.records) / len(rule.records)
             entropy = math.log(len(rule.records) - len(item.others)) if isinstance(item, Draw) else 0.0
         else:
