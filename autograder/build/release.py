@@ -83,10 +83,7 @@ def stub_sentences(code: str, stem: str) -> list[str]:
         return []
     tree = ast.parse(code)
     day = re.match(r"day0*(\d+\w?)_", stem)[1]  # "9" of "day09_attention", "0a" of "day00a_next_token"
-    return [
-        f"Day {day}: write {_call(enclosing(tree, line))} in the cell above, and run that cell again."
-        for line, _ in regions(code)
-    ]
+    return [f"Day {day}: write {_call(enclosing(tree, line))} and run its cell." for line, _ in regions(code)]
 
 
 def _call(definitions: list) -> str:

@@ -137,4 +137,4 @@ def test_the_released_notebook_stops_at_the_first_stub_and_says_what_to_write(br
     errors(page).scroll_into_view_if_needed()  # refuses if there is more than one
     screenshot(page, "day09_released")
     last = errors(page).inner_text().strip().splitlines()[-1]
-    assert last.startswith("NotImplementedError: Day 9: write causal_mask(T, device) in the cell above"), last
+    assert last == "NotImplementedError: Day 9: write causal_mask(T, device) and run its cell."

@@ -136,7 +136,7 @@ def test_a_new_cell_leaves_the_other_ids_alone(repository):
 def test_the_stub_names_the_exercise_and_the_rest_of_the_cell_stays(repository):
     released, solved = build.make(repository, EXERCISES)
     stub = "".join(by_id(released[DAY])["day09-attend"]["source"])
-    sentence = "Day 9: write attend(q, k, v, mask) in the cell above, and run that cell again."
+    sentence = "Day 9: write attend(q, k, v, mask) and run its cell."
     assert stub.endswith(f'"""\n    raise NotImplementedError("{sentence}")'), stub
     assert "Scaled dot-product attention" in stub, "the stub lost its docstring"
     assert "".join(by_id(solved[DAY])["day09-attend"]["source"]) == solution("attend")
@@ -149,7 +149,7 @@ def test_every_region_of_a_class_names_its_method():
         "        return x\n        ### END SOLUTION"
     )
     sentences = stub_sentences(code, "day00b_sums")
-    assert [s.split(" in ")[0] for s in sentences] == [
+    assert [s.split(" and ")[0] for s in sentences] == [
         "Day 0b: write Norm.__init__(n)",
         "Day 0b: write Norm.forward(x, eps)",
     ]
@@ -161,10 +161,7 @@ def test_the_released_notebook_runs_to_its_first_stub_and_says_what_to_write(rep
     with pytest.raises(CellExecutionError) as failure:
         NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     assert failure.value.ename == "NotImplementedError"
-    assert (
-        failure.value.evalue
-        == "Day 9: write causal_mask(T, device) in the cell above, and run that cell again."
-    )
+    assert failure.value.evalue == "Day 9: write causal_mask(T, device) and run its cell."
     ran = [cell.id for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count]
     assert ran[-1] == "day09-causal_mask-check", (
         f"it stopped at {ran[-1]}, not at the check of the first stub"
