@@ -4,7 +4,8 @@
 
 Forward, loss, backward, clipping to norm 1 and AdamW, in float32, without dropout. The contestants take turns
 step by step, so that whatever else the machine does falls on all of them alike; the ratio is the median of the
-rounds' ratios. The matmul floor is the time of the step's matrix products alone, as plain torch matmuls.
+rounds' ratios. Both sides get plain AdamW, then the fused one, which is the faster for both and what our
+`train` uses. The matmul floor is the time of the step's matrix products alone, as plain torch matmuls.
 """
 
 import argparse
