@@ -32,7 +32,7 @@ RECIPES = {
     ),
     "ours": (
         {"n_layer": 2, "n_head": 4, "n_embd": 128},
-        {"max_steps": 1600, "lr": 6e-3, "min_lr": 0.0, "warmup_steps": 50},
+        {"max_steps": 1400, "lr": 6e-3, "min_lr": 0.0, "warmup_steps": 50},
     ),
 }
 
