@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def causal_mask(T: int, device: torch.device | str | None = None) -> Tensor:
-    """Which positions may look at which: a (T, T) bool tensor, True where row t may see column s (s <= t)."""
+    """Who may look at whom: a (T, T) bool tensor on `device`, True where row t may see column s (s <= t)."""
     return torch.ones(T, T, dtype=torch.bool, device=device).tril()
 
 

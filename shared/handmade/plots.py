@@ -148,7 +148,7 @@ def attention_maps(
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
         f'viewBox="0 0 {width} {height}" width="{width}" font-family="sans-serif" font-size="12" fill="{INK}" '
-        f'style="background: {PAPER}; max-width: 100%; height: auto">{"".join(parts)}</svg>'
+        f'style="background: {PAPER}; display: block; max-width: 100%; height: auto">{"".join(parts)}</svg>'
     )
     return Drawing(svg, alt)
 
