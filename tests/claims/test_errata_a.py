@@ -30,6 +30,7 @@ from handmade.sampling import (
 from handmade.tiny import TinyLM
 from handmade.tokenizers import CharTokenizer, build_char_vocab
 from handmade.training import TrainConfig, compute_loss, estimate_loss, train_step
+from torch.utils._python_dispatch import TorchDispatchMode
 
 INF = float("inf")
 CONFIG = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)
@@ -189,16 +190,33 @@ class Elsewhere(nn.Module):
         return torch.zeros(*idx.shape, 28), None
 
 
+class OnlyOn(TorchDispatchMode):
+    """Inside, every tensor that an operation makes must be on this device."""
+
+    def __init__(self, device):
+        super().__init__()
+        self.device = torch.device(device)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                assert tensor.device == self.device, f"{func} made a tensor on {tensor.device}"
+        return out
+
+
 def test_a15_everything_follows_the_models_device():
     """Contexts and positions were made on the CPU whatever the device of the model."""
     tokenizer = CharTokenizer.from_text(PANGRAM)
     assert len(generate_text(Elsewhere(), tokenizer, "fox", 6)) == 9
     assert len(generate_n_samples(Elsewhere(), tokenizer, "fox", 2, 6)) == 2
     idx = torch.zeros(2, 8, dtype=torch.long, device="meta")
-    for model in (GPT(CONFIG), GPTSkeleton(CONFIG), TinyLM(11, 16, 8, 2)):
-        assert model.to("meta")(idx)[0].device.type == "meta"
-    assert EmbeddingWithPosition(11, 16, 8).to("meta")(idx).device.type == "meta"
-    assert causal_mask(4, device="meta").device.type == "meta"
+    with torch.device("meta"):
+        models = [GPT(CONFIG), GPTSkeleton(CONFIG), TinyLM(11, 16, 8, 2), EmbeddingWithPosition(11, 16, 8)]
+    with OnlyOn("meta"):
+        for model in models:
+            model(idx)
+        causal_mask(4, device="meta")
     assert get_batch(torch.arange(20), 2, 4, device="meta")[0].device.type == "meta"
 
 
