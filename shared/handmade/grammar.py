@@ -125,6 +125,10 @@ class Grammar:
                 yield Repeat(slot["name"], facet, slot["case"])
             else:
                 others = tuple((slot["others"] or "").split())
+                if others and kind not in tables:
+                    raise ValueError(
+                        f"{slot[0]} leaves something out, but {kind!r} is no table: make it one."
+                    )
                 roles = tuple(tuple(role.split("=")) for role in slot["roles"].split())
                 yield Draw(slot["name"], facet, slot["variable"], others, roles)
         yield from self._literal(text[at:])

@@ -78,7 +78,7 @@ stuff(name):
     toadstools
     frog song
     pepper
-    yesterday's rain
+    spring rain
     goose feathers
     quicksilver
     thunder
@@ -107,7 +107,7 @@ stuff(name):
     violets
 
 blend:
-    beat | whisk | fold | rub | introduce | argue | knead | grind | shake | marry
+    beat | whisk | fold | rub | introduce | tangle | knead | grind | shake | marry
 
 pot:
     cauldron | top hat | kettle | cracked bowl | drum | boot | jug | wardrobe | zinc bath | neighbour's sink

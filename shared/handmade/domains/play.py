@@ -49,7 +49,7 @@ pair:
     {^^me}:/Riddle me this, {you}: {riddle.question as r}?//
         {^^you}:/{pondering} {^r}? {r.answer}, or I am {a_fool}.//
     {^^me}:/Remember, {you}, what the old ones say: {proverb as p}.//
-        {^^you}:/{objection} {^p}, but {exception}.//
+        {^^you}:/{objection} {^p}, but {exception}//
     {^^me}:/For the {it} I will give you {price as q}, {you}, and {dish as f}.//
         {^^you}:/{^q}? {haggle} Make it {price} and {f}, and the {it} is yours.//
     2x {^^me}:/{remark} {remark} And you, {you}?//
@@ -212,8 +212,8 @@ objection:
     I have it embroidered on a {garment}.
 
 exception:
-    what if the {beast} is {adjective} | not on a {weekday} | tell that to the {official}
-    who asked the {beast} | only {spot}
+    what if the {beast} is {adjective}? | not on a {weekday}. | tell that to the {adjective} {official}!
+    who asked the {beast}? | only {spot}. | does the {official} know?
 
 haggle:
     You rob me! | A {beast} offered more. | For a thing that {it.habit}? | Do I look like {a_fool}?
@@ -449,14 +449,51 @@ place:
     A barber's shop | The prison at Elba | Inside a whale | The market square | Juliet's other balcony
     Halfway up a mountain | Zanzibar | Xanadu | Next door | Copenhagen
 
-dish:
-    boiled eggs | a cold pie | the last plum | roast chestnuts | some pickled herring | green cheese
-    onion jam | a live eel | three pancakes | burnt toast | mustard | half a melon | fried noodles
-    your porridge | warm gravy | dumplings | figs in syrup | jugged hare | mock turtle | vegetables
-    a wedding cake | quince jelly | lamb chops | extra butter | another pickle | candied violets
-    eleven crumpets | hot marmalade | iced custard | kidney pie | lentils | my oysters | nutmeg | olives
-    peas | raw carrots | sour cream | toffee | unripe apples | zesty lemons | cabbage soup | ginger beer
-    stewed rhubarb | twelve tarts
+dish(name):
+    boiled eggs
+    a cold pie
+    the last plum
+    roast chestnuts
+    some pickled herring
+    green cheese
+    onion jam
+    a live eel
+    three pancakes
+    burnt toast
+    mustard
+    half a melon
+    fried noodles
+    your porridge
+    warm gravy
+    dumplings
+    figs in syrup
+    jugged hare
+    mock turtle
+    vegetables
+    a wedding cake
+    quince jelly
+    lamb chops
+    extra butter
+    another pickle
+    candied violets
+    eleven crumpets
+    hot marmalade
+    iced custard
+    kidney pie
+    lentils
+    my oysters
+    nutmeg
+    olives
+    peas
+    raw carrots
+    sour cream
+    toffee
+    unripe apples
+    zesty lemons
+    cabbage soup
+    ginger beer
+    stewed rhubarb
+    twelve tarts
 
 riddle(question, answer):
     what has a face but no nose | A clock
