@@ -87,10 +87,11 @@ def test_the_variance_of_a_dot_product_is_its_width(capsys):
     """Part 5: d_k without the scale, 1 with it; unscaled, the largest share goes to 1 and its slope to 0."""
     table = printed(capsys, "for d_k in").splitlines()[2:]
     rows = {int(d_k): [float(x) for x in rest] for d_k, *rest in (line.split() for line in table)}
-    for d_k, (unscaled, scaled, *_) in rows.items():
+    for d_k, (unscaled, _, _, scaled, _, _) in rows.items():
         assert abs(unscaled / d_k - 1) < 0.1 and abs(scaled - 1) < 0.1
-    assert rows[1024][2] > 0.95 > 0.5 > rows[1024][3], "the largest share: nearly all without the scale"
-    assert rows[1024][4] < 0.03 < 0.15 < rows[1024][5], "its slope: nearly none without the scale"
+    _, largest, slope, _, largest_scaled, slope_scaled = rows[1024]
+    assert largest > 0.95 > 0.5 > largest_scaled, "the largest share: nearly all without the scale"
+    assert slope < 0.03 < 0.15 < slope_scaled, "its slope: nearly none without the scale"
     assert 1024 / 4 == 256, "the prompt offers this growth"
 
 
