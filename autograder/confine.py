@@ -45,8 +45,8 @@ class Allowance:
         handlers = {s: signal.getsignal(s) for s in (signal.SIGALRM, signal.SIGINT)}
         signal.signal(signal.SIGALRM, self._ring)
         signal.signal(signal.SIGINT, _interrupt)
-        # It rings again every second, for code that swallows the first one in a bare `except:`.
-        signal.setitimer(signal.ITIMER_REAL, self.left, 1.0)
+        # It rings again and again, for code that swallows the first ring in a bare `except:`.
+        signal.setitimer(signal.ITIMER_REAL, self.left, 0.1)
         try:
             with _quiet():
                 yield

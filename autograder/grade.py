@@ -164,14 +164,12 @@ def title(day: str) -> str:
 
 
 def most_missed(class_: list[Graded]) -> list[tuple[str, str, int]]:
-    """Exercise, property and how many lost it, the most missed first. A file that cannot be read missed nothing."""
-    lost = Counter(
-        (result.title, item.statement)
-        for one in class_
-        if not one.problem
-        for result in one.results
-        for item in result.failed
-    )
+    """Exercise, property and how many lost it, the most missed first.
+
+    What could not be judged at all, so that one reason stands at every item, says nothing about a property.
+    """
+    judged = [r for one in class_ for r in one.results if len({item.reason for item in r.items}) > 1]
+    lost = Counter((result.title, item.statement) for result in judged for item in result.failed)
     return [(exercise, statement, count) for (exercise, statement), count in lost.most_common()]
 
 

@@ -6,6 +6,7 @@ a hidden check or a model answer is in a report, beyond what the check's author 
 
 import json
 import platform
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import handmade
 import torch
 from handmade.files import write_atomically
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from autograder.confine import ISOLATION, MEANING
 from autograder.examine import ExerciseResult
@@ -137,13 +139,20 @@ def file_name(report: dict[str, Any]) -> str:
 
 
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("autograder"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """Escaped, with what stands in backticks set as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def summary(reports: Iterable[dict[str, Any]]) -> list[list[str]]:

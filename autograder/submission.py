@@ -7,11 +7,15 @@ The namespace in which an exercise is judged is formed like this:
    instructor's unchanged. A cell that raises costs nothing by itself: what it defined before that is there;
 3. of several definitions of an exercise's name, the one in the exercise's own cell counts (`find_answer`).
 
+That is done once. Each judgement gets a copy, in which the learner's functions and classes are defined anew, so
+that they call each other, or the model answers put in their place, by the names in that copy.
+
 The submission's file is only ever read, and its outputs and metadata are not believed: cell ids and grade ids
 merely say where to look first.
 """
 
 import ast
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -26,7 +30,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.confine import Allowance, Interrupted, TimeUp
 from autograder.rubric import Exercise, load_exercises
-from autograder.worker import run_cell
+from autograder.worker import message_of, run_cell
 
 ROOT = Path(__file__).parents[1]
 
@@ -253,18 +257,22 @@ class Submission:
     """The cells of one notebook and the answers found in them. `limit` is in seconds, for each cell."""
 
     def __init__(self, cells: list[Cell], day: str, limit: float) -> None:
-        self.limit, self.released = limit, released(day)
+        self.limit, self.day, self.released = limit, day, released(day)
         self.exercises = [exercise for exercise in load_exercises().values() if exercise.day == day]
         self.answers = {exercise: find_answer(exercise, cells) for exercise in self.exercises}
         answers = self.answers.values()
         self.cells = [cell for cell in cells if cell in answers or not self._instructors(cell)]
-        self.trouble: dict[Cell, str] = {}  # what running a cell ended in
-        self.endless: set[Cell] = set()
-        self.defined = self.namespace().keys()
+        self.trouble: dict[Cell, BaseException] = {}  # what running a cell ended in
+        self.first = self._run(self._set_up())
 
     def _instructors(self, cell: Cell) -> bool:
-        """A cell of the released notebook as it was, or a demonstration."""
-        return "demonstration" in cell.tags or _squeeze(cell.written) in self.released.texts
+        """A cell of the released notebook as it was, or a demonstration, neither of which is the learner's work."""
+        # The build names a cell after its text, so cells of an earlier release can be told too.
+        digest = hashlib.sha256(cell.written.encode(errors="replace")).hexdigest()[:8]
+        unchanged = _squeeze(cell.written) in self.released.texts or cell.id.startswith(
+            f"{self.day}-{digest}"
+        )
+        return unchanged or "demonstration" in cell.tags
 
     def missing(self, exercise: Exercise) -> str:
         """Why there is nothing to judge, in one sentence, or "" if there is."""
@@ -273,19 +281,22 @@ class Submission:
             return f"The notebook does not define `{name}`."
         if cell.problem:
             return f"The cell of `{name}` is not valid Python: {cell.problem}."
-        if cell in self.endless:
-            return f"The cell of `{name}` did not finish: it ran longer than {self.limit:g} seconds."
+        trouble = self.trouble.get(cell)
+        if isinstance(trouble, TimeUp):
+            return f"The cell of `{name}` did not finish: {message_of(trouble)}."
         if name not in cell.defines:
             others = ", ".join(f"`{other}`" for other in cell.defines)
             return f"The cell of `{name}` does not define it" + (f", but {others}." if others else ".")
-        if name not in self.defined:
-            return (
-                f"The cell of `{name}` stopped before defining it: {self.trouble.get(cell, 'nothing ran')}."
-            )
+        if name not in self.first:
+            said = f"{type(trouble).__name__}: {message_of(trouble)}"
+            return f"The cell of `{name}` stopped before defining it: {said}."
         return ""
 
     def namespace(self) -> dict[str, Any]:
-        """Run the notebook and return what it defines."""
+        """What the notebook defines, for one judgement."""
+        return self._run(dict(self.first), definitions_only=True)
+
+    def _set_up(self) -> dict[str, Any]:
         namespace: dict[str, Any] = {
             "__name__": "__main__",
             "get_ipython": _Kernel,
@@ -295,27 +306,28 @@ class Submission:
             # What fails here is of no use to an exercise: a widget's import, a constant made from a run's result.
             with suppress(Exception):
                 run_cell(ast.unparse(statement), "setup", namespace)
+        return namespace
+
+    def _run(self, namespace: dict[str, Any], definitions_only: bool = False) -> dict[str, Any]:
+        """Run the learner's cells in the namespace; whatever one raises ends that cell only."""
         answers: dict[str, Any] = {}
         for cell in self.cells:
-            self._run(cell, namespace)
+            part = None
+            if definitions_only:
+                part = ast.parse(cell.source)
+                part.body = [node for node in part.body if getattr(node, "name", None) in self.first]
+            try:
+                with Allowance(self.limit).spend():
+                    run_cell(cell.source, f"code cell {cell.number}", namespace, part)
+            except Interrupted:
+                raise
+            except BaseException as error:
+                self.trouble.setdefault(cell, error)
             for exercise, answer in self.answers.items():
                 if answer is cell and exercise.defines in namespace:
                     answers[exercise.defines] = namespace[exercise.defines]
         namespace.update(answers)
         return namespace
-
-    def _run(self, cell: Cell, namespace: dict[str, Any]) -> None:
-        """Run one cell; whatever it raises ends this cell only. Of one that did not finish, only the definitions."""
-        source = definitions(cell.source) if cell in self.endless else cell.source
-        try:
-            with Allowance(self.limit).spend():
-                run_cell(source, f"code cell {cell.number}", namespace)
-        except Interrupted:
-            raise
-        except TimeUp:
-            self.endless.add(cell)
-        except BaseException as error:
-            self.trouble[cell] = f"{type(error).__name__}: {error}"
 
 
 class _Kernel:

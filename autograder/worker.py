@@ -8,6 +8,7 @@ The worker knows no rubric. It runs in the examiner's own process for now, behin
 has room for a process boundary.
 """
 
+import ast
 import linecache
 import traceback
 from collections.abc import Callable
@@ -132,14 +133,22 @@ def describe(error: BaseException) -> dict[str, Any]:
     frames = [frame for frame in frames if linecache.getline(frame.filename, frame.lineno or 0)]
     return {
         "type": type(error).__name__,
-        "message": str(error)[:500],
+        "message": message_of(error)[:500],
         "line": frames[-1].lineno if frames else None,
         "text": (frames[-1].line or "")[:200] if frames else "",
     }
 
 
-def run_cell(source: str, name: str, namespace: dict[str, Any]) -> None:
-    """Execute one cell's source in the namespace, so that errors can quote its lines."""
+def message_of(error: BaseException) -> str:
+    """Its text, which is the learner's code too, where they wrote the class."""
+    try:
+        return str(error)
+    except BaseException:
+        return ""
+
+
+def run_cell(source: str, name: str, namespace: dict[str, Any], part: ast.Module | None = None) -> None:
+    """Execute one cell's source, or only a part of it, in the namespace, so that errors can quote its lines."""
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    exec(compile(source, filename, "exec", dont_inherit=True), namespace)
+    exec(compile(part or source, filename, "exec", dont_inherit=True), namespace)

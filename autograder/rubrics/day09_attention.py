@@ -214,6 +214,7 @@ class Attend:
                 f"changing positions {t} and later changed an earlier output: it looks into the future",
                 tolerance=1e-6,
             )
+            expect.that(bool((after != before).any()), f"changing positions {t} and later changed no output")
 
     @item(1)
     def seen(learner: Learner, rand: Rand):
@@ -251,6 +252,7 @@ class Attend:
         mask = lower_triangle(T)
         whole = learner.attend(q, k, v, mask)
         expect.shape(whole, (2, 3, T, 8), of=f"attend of (2, 3, {T}, 8) queries")
+        expect.that(bool((whole[0] != whole[1]).any()), "two different sequences get the same output")
         for b in range(2):
             for h in range(3):
                 alone = learner.attend(q[b, h], k[b, h], v[b, h], mask)
@@ -308,6 +310,7 @@ def check_gradient(function, rand: Rand, inputs: list[Tensor], rest: list) -> No
     output, gradients = function.gradients(*inputs, *rest, cotangent=torch.ones((), dtype=torch.float64))
     cotangent = rand.normal(*output.shape).double()
     _, gradients = function.gradients(*inputs, *rest, cotangent=cotangent)
+    depends = False
     for i, name in enumerate("qkv"[: len(inputs)]):
         direction, step = rand.normal(*inputs[i].shape).double(), 1e-3
         ahead, behind = (
@@ -317,8 +320,10 @@ def check_gradient(function, rand: Rand, inputs: list[Tensor], rest: list) -> No
         slope = ((ahead - behind).double() * cotangent).sum() / (2 * step)
         if slope.abs() < 1e-9:
             continue  # the output does not depend on this input: another item's business
+        depends = True
         expect.that(
             gradients[i] is not None, f"no gradient reaches {name}: is it detached, or under no_grad?"
         )
         along = (gradients[i] * direction).sum()
         expect.close(along, slope, f"the gradient with respect to {name} is wrong", tolerance=0.02)
+    expect.that(depends, "the output depends on none of the inputs, so there is nothing to differentiate")

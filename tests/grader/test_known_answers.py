@@ -26,7 +26,9 @@ def test_loses_exactly_what_it_is_aimed_at(known):
         lost = {name for name, reason in reasons.items() if reason}
         # The safety net fails beside any other item; it counts only where it is what is aimed at.
         beside = {name for name in lost - known.fails if items[name].whole and known.fails}
-        assert lost - beside == known.fails, f"seed {seed}: lost {lost - beside}, aimed at {set(known.fails)}: {reasons}"
+        assert lost - beside == known.fails, (
+            f"seed {seed}: lost {lost - beside}, aimed at {set(known.fails)}: {reasons}"
+        )
 
 
 @pytest.mark.parametrize("known", [known for known in KNOWN if not known.right], ids=label)
@@ -39,7 +41,9 @@ def test_is_named_when_submitted(known):
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
 def test_every_item_has_a_wrong_answer_that_it_alone_catches(exercise):
-    alone = {name for known in load_known_answers()[exercise.name] if len(known.fails) == 1 for name in known.fails}
+    alone = {
+        name for known in load_known_answers()[exercise.name] if len(known.fails) == 1 for name in known.fails
+    }
     missing = {item.name for item in exercise.items} - alone
     assert not missing, f"no wrong answer is caught by {missing} alone: is the item needed?"
 
