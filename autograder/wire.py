@@ -112,7 +112,8 @@ def _pack_tensor(tensor: Tensor, buffers: list[bytes]) -> Any:
     order = sorted(range(tensor.dim()), key=lambda d: (-tensor.stride(d), d))
     device = tensor.device.type
     if device != "meta":  # a meta tensor has a shape and no data
-        dense = tensor.permute(order).contiguous().cpu()
+        # A clone, since `contiguous()` leaves alone a single element whose stride is not 1, which has no bytes to view.
+        dense = tensor.permute(order).cpu().clone(memory_format=torch.contiguous_format)
         buffers.append(dense.flatten().view(torch.uint8).numpy().tobytes() if dense.numel() else b"")
     return ["T", name, list(tensor.shape), order, device]
 
@@ -150,6 +151,8 @@ def _unpack_tensor(name: str, shape: list[int], order: list[int], device: str, b
     else:
         raw = buffers.take(math.prod(sizes) * dtype.itemsize)
         dense = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+        if dtype is torch.bool:
+            dense = dense.view(torch.uint8) != 0  # a bool whose byte is 2 would be neither True nor False
         dense = dense.reshape(sizes).to(device)
     return dense.permute([order.index(d) for d in range(len(order))])
 

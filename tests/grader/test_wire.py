@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -71,6 +71,7 @@ def same(a, b) -> bool:
 
 
 @given(PLAIN)
+@example(torch.arange(2)[::2])  # one element, stride 2
 def test_plain_data_arrives_as_it_was(value):
     arrived = decode(encode(value))
     assert same(value, arrived), f"sent {value!r}, received {arrived!r}"
@@ -196,6 +197,17 @@ def test_impossible_claims_are_refused_without_allocating(header):
     finally:
         tracemalloc.stop()
     assert peak < 10_000_000 + 10 * len(message), f"{peak:,} bytes to refuse {len(message):,}"
+
+
+def test_a_bool_is_true_or_false_whatever_its_byte():
+    message = encode(torch.tensor([True, False, True]))
+    odd = decode(message[:-3] + b"\2\0\xff")
+    assert (
+        odd.tolist() == [True, False, True]
+        and int(odd.sum()) == 2
+        and bool((odd == odd.clone().int().bool()).all())
+    )
+    assert odd.view(torch.uint8).tolist() == [1, 0, 1]
 
 
 def test_bytes_left_over_are_refused():
