@@ -1,6 +1,7 @@
 """Every known wrong answer loses exactly the items it is aimed at; every right variant loses nothing."""
 
 import pytest
+import torch
 
 from autograder.examine import examine, known_answer_namespace, run_item
 from autograder.misconception import KnownAnswer, load_known_answers
@@ -54,3 +55,25 @@ def test_there_are_enough_of_both_kinds(exercise):
     wrong = [known for known in answers if not known.right]
     assert len(wrong) >= 8, f"{len(wrong)} known wrong answers"
     assert len(answers) - len(wrong) >= 4, f"{len(answers) - len(wrong)} right variants"
+
+
+STUBS = {
+    "zeros": lambda answer, args: torch.zeros_like(answer),
+    "random numbers": lambda answer, args: torch.rand(answer.shape).round().to(answer.dtype),
+    "its first argument": lambda answer, args: args[0],
+}
+
+
+@pytest.mark.parametrize("stub", STUBS)
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_no_item_can_be_had_for_nothing(exercise, stub):
+    """Code that computes nothing, in the right shape, loses every item."""
+    reference = exercise.reference()
+
+    def answer(*args, **kwargs):
+        return STUBS[stub](reference(*args, **kwargs), args)
+
+    for seed in SEEDS:
+        for item in exercise.items:
+            reason, _ = run_item(exercise, item, {exercise.defines: answer}, seed)
+            assert reason, f"seed {seed}: {item.name} is given to a function that returns {stub}"
