@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -405,31 +406,35 @@ def test_files_that_are_no_checkpoint_are_said_to_be_none(tmp_path):
             load_checkpoint(path)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """No file may grow past 20,000 bytes: less than a checkpoint, and a real error of the system."""
+    """No file may grow past 20,000 bytes: less than a checkpoint, and a real error of the system.
+
+    Only inside: pytest, in the same process, may be writing its own report to a longer file.
+    """
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(tmp_path, full_disk):
+def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(tmp_path):
     config = replace(RUN, out_dir=str(tmp_path))
     train(make_model(), make_data(), replace(config, max_steps=4))
     before = sorted(path.name for path in tmp_path.iterdir())
-    full_disk()
-    with pytest.raises(UserError, match=r"last\.pt .*free space"):
+    with full_disk(), pytest.raises(UserError, match=r"last\.pt .*free space"):
         train(make_model(), make_data(), config, resume=tmp_path / "last.pt")
     assert load_checkpoint(tmp_path / "last.pt")["step"] == 4, "the old checkpoint is gone"
     assert sorted(path.name for path in tmp_path.iterdir()) == before, "half a file was left behind"
 
 
-def test_a_log_on_a_full_disk_is_one_sentence_and_stays_readable(tmp_path, full_disk):
+def test_a_log_on_a_full_disk_is_one_sentence_and_stays_readable(tmp_path):
     path = tmp_path / "log.jsonl"
     write_log(path, [])
-    full_disk()
-    with pytest.raises(UserError, match=r"log\.jsonl .*make room"):
+    with full_disk(), pytest.raises(UserError, match=r"log\.jsonl .*make room"):
         for step in range(3000):
             append_row(path, {"step": step})
     assert [row["step"] for row in read_log(path)] == list(range(len(read_log(path)))) != []
