@@ -28,6 +28,7 @@ grade: .venv/has-grade
 
 build: .venv/has-grade
 	python -m autograder.build
+	python autograder/samples/make.py
 
 bench: .venv/has-test
 	python -m benchmarks

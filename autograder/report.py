@@ -89,12 +89,14 @@ def _exercise(result: ExerciseResult, graded: Graded) -> dict[str, Any]:
 
 
 def why(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """The exercises that lost points, each with the mistake's name or else the first reason."""
+    """The exercises that lost points, each with the mistake's name or else the first two reasons."""
     lost = []
     for exercise in report["exercises"]:
-        reasons = [item["reason"] for item in exercise["items"] if item["reason"]]
+        reasons = list(dict.fromkeys(item["reason"] for item in exercise["items"] if item["reason"]))
         if reasons:
-            lost.append((exercise["exercise"].partition(".")[2], exercise["mistake"] or reasons[0]))
+            lost.append(
+                (exercise["exercise"].partition(".")[2], exercise["mistake"] or "; ".join(reasons[:2]))
+            )
     return lost
 
 

@@ -154,14 +154,25 @@ def plain(source: str) -> str:
 
 
 def _definitions(tree: ast.Module) -> dict[str, bool]:
-    """The functions and classes at the top level, by name, and whether each is written."""
+    """The functions (a named lambda too) and classes at the top level, by name, and whether each is written."""
     defined = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             raised = [inner.exc for inner in ast.walk(node) if isinstance(inner, ast.Raise)]
             names = {getattr(getattr(error, "func", error), "id", "") for error in raised}
             defined[node.name] = "NotImplementedError" not in names
+        elif _is_named_lambda(node):
+            defined[node.targets[0].id] = True
     return defined
+
+
+def _is_named_lambda(node: ast.stmt) -> bool:
+    """`f = lambda x: ...`, a definition in all but form."""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Lambda)
+    )
 
 
 # --- Finding ------------------------------------------------------------------------------------------
@@ -315,7 +326,11 @@ class Submission:
             part = None
             if definitions_only:
                 part = ast.parse(cell.source)
-                part.body = [node for node in part.body if getattr(node, "name", None) in self.first]
+                part.body = [
+                    node
+                    for node in part.body
+                    if getattr(node, "name", None) in self.first or _is_named_lambda(node)
+                ]
             try:
                 with Allowance(self.limit).spend():
                     run_cell(cell.source, f"code cell {cell.number}", namespace, part)

@@ -86,6 +86,15 @@ def test_a_copy_with_the_same_ids_replaces_the_original(run):
     assert submission.namespace()["attend"]() == 2
 
 
+def test_a_named_lambda_is_an_answer_like_any_other(run):
+    submission = run(cell("attend = lambda q, k, v, mask=None: weigh(q) @ v"), cell("def weigh(q): return q"))
+    assert submission.missing(ATTEND) == ""
+    namespace = submission.namespace()
+    assert namespace["attend"].__globals__["weigh"] is namespace["weigh"], (
+        "it calls functions of another judgement"
+    )
+
+
 def test_an_imported_answer_is_no_answer(run):
     submission = run("from handmade.attention import attend")
     assert submission.missing(ATTEND) == "The notebook does not define `attend`."
