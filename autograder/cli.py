@@ -90,12 +90,11 @@ def _seconds(text: str) -> float:
 
 def _grade(arguments: argparse.Namespace) -> int:
     # Imported here, so that `autograder --help` answers at once.
-    from handmade.progress import Progress
-
     from autograder import report as reports
     from autograder.confine import ISOLATION, MEANING, Interrupted
     from autograder.grade import find_submissions, grade, read_all
     from autograder.gradebook import record
+    from handmade.progress import Progress
 
     os.environ["MPLBACKEND"] = "agg"  # no learner's plot opens a window
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed

@@ -10,13 +10,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handmade.errors import UserError
-
 from autograder import rubrics
 from autograder.confine import Allowance, warm_up
 from autograder.examine import ExerciseResult, examine, nothing_to_grade
 from autograder.rubric import load_exercises
 from autograder.submission import Cell, Submission, find_day, read_notebook, released
+from handmade.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import sys
 import warnings
 from pathlib import Path
 
-from handmade.errors import UserError
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from autograder.examine import ExerciseResult
 from autograder.grade import Graded
 from autograder.submission import released
+from handmade.errors import UserError
 
 
 def record(class_: list[Graded], path: Path) -> None:

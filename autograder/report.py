@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import handmade
 import torch
-from handmade.files import write_atomically
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+import handmade
 from autograder.confine import ISOLATION, MEANING
 from autograder.examine import ExerciseResult
 from autograder.grade import Graded, mistakes, most_missed, title
+from handmade.files import write_atomically
 
 LONGEST = 600  # characters of a text that may come from a learner
 UNKNOWN = "no-day"  # the folder for notebooks of which nobody can say the day

@@ -25,12 +25,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from handmade.errors import UserError
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.confine import Allowance, Interrupted, TimeUp
 from autograder.rubric import Exercise, load_exercises
 from autograder.worker import message_of, run_cell
+from handmade.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 

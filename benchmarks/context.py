@@ -12,6 +12,7 @@ import time
 
 import torch
 import torch.nn.functional as F
+
 from handmade.corpus import floors, make_corpus
 from handmade.model import GPT, GPTConfig
 

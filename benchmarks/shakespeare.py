@@ -16,6 +16,7 @@ import argparse
 import time
 
 import torch
+
 from handmade.corpus import load_corpus
 from handmade.data import load_data, train_val_split
 from handmade.model import GPT, GPTConfig

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
-from handmade.errors import UserError
-from handmade.files import write_atomically
 from nbformat import NotebookNode
 
 from autograder.build.assemble import assemble, draw_map
@@ -16,6 +14,8 @@ from autograder.build.check import extra, leaks, problems_between, problems_in_s
 from autograder.build.release import release
 from autograder.build.sources import Source, read_days, read_source, source_paths
 from autograder.rubric import Exercise, load_exercises
+from handmade.errors import UserError
+from handmade.files import write_atomically
 
 
 class Refused(Exception):

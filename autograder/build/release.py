@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
-from handmade.errors import UserError
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
@@ -17,6 +16,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearSolutions, SaveCells
 
 from autograder.build.sources import enclosing, regions
+from handmade.errors import UserError
 
 
 def release(notebooks: Mapping[str, NotebookNode]) -> dict[str, NotebookNode]:

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from handmade.errors import UserError
 from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 from nbformat import NotebookNode
+
+from handmade.errors import UserError
 
 START = "start_here"
 Definition = ast.FunctionDef | ast.ClassDef

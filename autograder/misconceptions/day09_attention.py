@@ -4,9 +4,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from handmade.attention import attention_weights
 
 from autograder.misconception import right, wrong
+from handmade.attention import attention_weights
 
 # --- causal_mask ----------------------------------------------------------------------------------------
 

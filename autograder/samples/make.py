@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from handmade.files import write_atomically
-
 from autograder.misconception import load_known_answers
 from autograder.rubric import load_exercises
 from autograder.submission import ROOT
+from handmade.files import write_atomically
 
 HERE = Path(__file__).parent
 RELEASED = ROOT / "course" / "week2_attention" / "day09_attention.ipynb"

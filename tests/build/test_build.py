@@ -6,7 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-import handmade.attention
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -14,6 +13,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.nbgraderformat import MetadataValidator
 
+import handmade.attention
 from autograder.build import __main__ as build
 from autograder.build.check import hidden_lines, leaks
 from autograder.build.release import stub_sentences

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
+
 from handmade.corpus import load_corpus
 
 # Tiny Shakespeare too, where this variable holds the path of the file.

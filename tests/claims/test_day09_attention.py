@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from handmade.data import get_batch
 
 from autograder.build.sources import read_source
+from handmade.data import get_batch
 
 ROOT = Path(__file__).parents[2]
 SOURCE = read_source(ROOT / "solutions" / "week2_attention" / "day09_attention.md", ROOT)

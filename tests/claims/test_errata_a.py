@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn as nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
 from handmade.attention import causal_mask
 from handmade.bpe import BPETokenizer
 from handmade.checkpoints import load_checkpoint, save_checkpoint
@@ -30,7 +32,6 @@ from handmade.sampling import (
 from handmade.tiny import TinyLM
 from handmade.tokenizers import CharTokenizer, build_char_vocab
 from handmade.training import TrainConfig, compute_loss, estimate_loss, train_step
-from torch.utils._python_dispatch import TorchDispatchMode
 
 INF = float("inf")
 CONFIG = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)

@@ -10,6 +10,7 @@ import regex
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
 from handmade import training
 from handmade.attention import CausalSelfAttention, FusedCausalSelfAttention, attention_weights, causal_mask
 from handmade.bpe import BPETokenizer

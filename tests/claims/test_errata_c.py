@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 import regex
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from handmade.attention import CausalSelfAttention
 from handmade.bpe import BPETokenizer
 from handmade.model import GPT, GPT2, MEDIUM, SMALL, TINY, count_parameters
@@ -18,7 +20,6 @@ from handmade.prelude import next_token_loss
 from handmade.sampling import distribution_entropy, encode_prompt
 from handmade.tiny import bigram_floor, count_block_params, count_gpt_params
 from handmade.tokenizers import SPLIT_PATTERN, CharTokenizer, build_char_vocab, encode_char
-from torch.utils.flop_counter import FlopCounterMode
 
 PANGRAM = "The quick brown fox jumps over the lazy dog"
 SHAKESPEARE_CHARS = sorted("\n !$&',-.3:;?" + string.ascii_letters)

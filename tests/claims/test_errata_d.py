@@ -9,6 +9,8 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
 from handmade import training
 from handmade.attention import CausalSelfAttention, attention_weights, split_heads
 from handmade.checkpoints import load_checkpoint, save_checkpoint
@@ -19,7 +21,6 @@ from handmade.prelude import next_token_loss
 from handmade.sampling import apply_temperature, apply_top_k, apply_top_p, generate
 from handmade.tiny import FeedForward, TinyLM, TransformerBlock
 from handmade.training import TrainConfig, train, train_step
-from torch.utils.flop_counter import FlopCounterMode
 
 INF = float("inf")
 CONFIG = GPTConfig(vocab_size=11, block_size=16, n_layer=2, n_head=2, n_embd=32)

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from handmade.attention import attend, attention_weights, causal_mask
 from torch import Tensor
 
 from autograder.confine import Allowance
@@ -13,6 +12,7 @@ from autograder.examine import ExerciseResult, alike, examine, run_item
 from autograder.rubric import Exercise, Item, load_exercises
 from autograder.wire import Handle
 from autograder.worker import run_cell
+from handmade.attention import attend, attention_weights, causal_mask
 
 EXERCISES = load_exercises()
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from handmade.errors import UserError
 
 from autograder.rubric import load_exercises
 from autograder.submission import Submission, find_answer, find_day, plain, read_notebook
+from handmade.errors import UserError
 
 EXERCISES = load_exercises()
 ATTEND = EXERCISES["day09.attend"]

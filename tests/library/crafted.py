@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import torch
 import torch.nn as nn
+
 from handmade.model import GPT, GPTConfig
 
 

@@ -3,6 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
 from handmade.attention import (
     CausalSelfAttention,
     FusedCausalSelfAttention,
@@ -13,9 +17,6 @@ from handmade.attention import (
     split_heads,
 )
 from handmade.model import GPTConfig
-from hypothesis import given
-from hypothesis import strategies as st
-from torch.testing import assert_close
 
 
 def config(n_embd=24, n_head=3, dropout=0.0, bias=True):

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 
 import pytest
+
 from handmade import corpus as corpus_module
 from handmade.corpus import CHARACTERS, DOMAINS, floors, load_corpus, log_prob, make_corpus, word_sums
 from handmade.errors import UserError

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from handmade.data import TextDataset, get_batch, load_data, make_loader, shift, train_val_split
-from handmade.errors import UserError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade.data import TextDataset, get_batch, load_data, make_loader, shift, train_val_split
+from handmade.errors import UserError
 
 
 def test_shift_pairs_each_token_with_the_next():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from handmade.device import get_device, pick, synchronize
 from handmade.errors import UserError
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from handmade.checkpoints import load_checkpoint
 from handmade.errors import UserError
 from handmade.model import GPT, GPTConfig

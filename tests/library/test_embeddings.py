@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from handmade.embeddings import EmbeddingWithPosition, nearest_tokens, sinusoidal_position_encoding
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade.embeddings import EmbeddingWithPosition, nearest_tokens, sinusoidal_position_encoding
 
 
 def test_embedding_is_the_sum_of_two_rows():

@@ -7,6 +7,9 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handmade.experiments import (
     batch_floor,
     compute_perplexity,
@@ -16,8 +19,6 @@ from handmade.experiments import (
 )
 from handmade.model import GPT, GPTConfig
 from handmade.tiny import TinyLM
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONFIG = GPTConfig(vocab_size=9, block_size=8, n_layer=2, n_head=2, n_embd=32, dropout=0.5)
 

@@ -4,6 +4,7 @@ import os
 import stat
 
 import pytest
+
 from handmade.errors import UserError
 from handmade.files import write_atomically
 

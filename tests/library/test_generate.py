@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+
 from handmade.checkpoints import save_checkpoint
 from handmade.generate import load_model, main
 from handmade.model import GPT, GPTConfig

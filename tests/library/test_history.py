@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from handmade.history import EarlyStopping, best_checkpoint, diagnose_run
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade.history import EarlyStopping, best_checkpoint, diagnose_run
 
 losses = st.lists(st.one_of(st.sampled_from([1.0, 1.5, math.nan, math.inf]), st.floats(0, 5)), max_size=12)
 

@@ -3,10 +3,11 @@
 import random
 
 import pytest
-from handmade.corpus import make_corpus
-from handmade.judging import diagnose_sample, distinct_n, longest_copied_span
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade.corpus import make_corpus
+from handmade.judging import diagnose_sample, distinct_n, longest_copied_span
 
 
 def test_distinct_n_is_the_share_of_different_runs_over_all_texts():

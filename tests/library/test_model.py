@@ -8,6 +8,8 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.testing import assert_close
+
 from handmade.model import (
     GPT,
     GPT2,
@@ -30,7 +32,6 @@ from handmade.model import (
     memorise,
 )
 from handmade.tiny import TinyLM
-from torch.testing import assert_close
 
 CONFIG = GPTConfig(vocab_size=19, block_size=12, n_layer=3, n_head=2, n_embd=16)
 

@@ -6,6 +6,9 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handmade.objective import (
     bigram_entropy,
     get_input_and_labels,
@@ -13,8 +16,6 @@ from handmade.objective import (
     random_baseline,
     unigram_entropy,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 texts = st.integers(1, 6).flatmap(lambda v: st.lists(st.integers(0, v - 1), min_size=2, max_size=60))
 

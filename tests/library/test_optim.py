@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn as nn
-from handmade.model import GPT, GPTConfig
-from handmade.optim import AdamW, configure_optimizer, get_lr, lr_range_test, set_lr, warmup_cosine
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade.model import GPT, GPTConfig
+from handmade.optim import AdamW, configure_optimizer, get_lr, lr_range_test, set_lr, warmup_cosine
 
 CONFIG = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=16)
 

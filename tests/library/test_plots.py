@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from handmade.plots import COLOURS, DASHES, GREY, INK, NUMBERED, PAPER, attention_maps, curves, figure
 from matplotlib.colors import to_rgb
+
+from handmade.plots import COLOURS, DASHES, GREY, INK, NUMBERED, PAPER, attention_maps, curves, figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,6 +8,9 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handmade.model import GPT, GPTConfig
 from handmade.prelude import (
     BigramModel,
@@ -18,8 +21,6 @@ from handmade.prelude import (
     number_to_words,
     softmax,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 # --- softmax and loss ---------------------------------------------------------------------------------
 

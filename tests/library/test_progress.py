@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from handmade import progress as progress_module
 from handmade.progress import Progress, format_seconds, progress
 

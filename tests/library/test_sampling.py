@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 from crafted import LetterTokenizer, TableModel, random_table, small_gpt
-from handmade import sampling
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handmade import sampling
 
 INF = float("inf")
 

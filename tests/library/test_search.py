@@ -6,8 +6,9 @@ import random
 import pytest
 import torch
 from crafted import TableModel, small_gpt
-from handmade.search import beam_search, generate_greedy, repetition_rate, sequence_log_prob
 from transformers import GPT2Config, GPT2LMHeadModel
+
+from handmade.search import beam_search, generate_greedy, repetition_rate, sequence_log_prob
 
 
 def all_continuations(model, prompt, n, stop_token=None):

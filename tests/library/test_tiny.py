@@ -7,6 +7,10 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
 from handmade.model import GPT, Block, GPTConfig, count_parameters
 from handmade.tiny import (
     FeedForward,
@@ -17,9 +21,6 @@ from handmade.tiny import (
     count_gpt_params,
     generate,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from torch.testing import assert_close
 
 
 class Times(nn.Module):

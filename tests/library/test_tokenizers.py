@@ -11,6 +11,9 @@ import pytest
 import regex
 import tiktoken
 import tiktoken.load
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handmade import bpe
 from handmade.bpe import GPT2_ALPHABET, BPETokenizer, split, split_stream
 from handmade.errors import UserError
@@ -26,8 +29,6 @@ from handmade.tokenizers import (
     merge,
     train_bpe,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 # Characters that every Unicode version in use knows: `regex` and tiktoken may class newer ones differently.
 any_text = st.text(st.characters(exclude_categories=("Cs", "Cn")))

@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
 from handmade.checkpoints import load_checkpoint
 from handmade.data import get_batch
 from handmade.errors import UserError

@@ -3,6 +3,7 @@
 import ipywidgets
 import pytest
 import torch
+
 from handmade.attention import attention_weights, causal_mask
 from handmade.plots import Drawing, attention_maps
 from handmade.widgets import attention_stills, enabled, explore_attention
