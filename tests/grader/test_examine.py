@@ -135,11 +135,11 @@ def test_a_check_that_crashes_costs_its_own_item_only():
 
 
 def test_points_earned_before_an_endless_loop_are_kept():
-    body = "    while mask is None: pass\n    return attention_weights(q, k, mask) @ v\n"
+    body = "    while q.shape != v.shape: pass\n    return attention_weights(q, k, mask) @ v\n"
     slow = "def attend(q, k, v, mask=None):\n" + body
     result = judge(slow, seconds=1.0)
     earned = {item.item: item.earned for item in result.items}
-    assert earned["values"] == 1 and earned["causality"] == 2 and earned["seen"] == 0, earned
+    assert earned["values"] == 1 and earned["causality"] == 2 and earned["widths"] == 0, earned
 
 
 def test_the_same_seed_draws_the_same_inputs_and_another_seed_others():
