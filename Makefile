@@ -33,10 +33,13 @@ build: .venv/has-grade
 bench: .venv/has-test
 	python -m benchmarks
 
-# The lock covers Python 3.11 to 3.13 and every system, hence uv.
+# The lock covers Python 3.11 to 3.13 and every system, hence uv. torch stays at the lock's version, since every
+# figure was measured with it: to raise it, change its line in the lock first.
 lock: .venv/has-test
 	pip install --quiet uv
-	uv pip compile --universal --python-version 3.11 --upgrade --no-annotate --no-header --quiet \
+	@mkdir -p build
+	grep '^torch==' requirements.lock > build/torch.txt
+	uv pip compile --universal --python-version 3.11 --upgrade --no-annotate --no-header --quiet -c build/torch.txt \
 	    --extra learn --extra grading --extra pretrained --extra dev pyproject.toml -o build/requirements.lock
 	{ sed -n '/^#/p' requirements.lock; cat build/requirements.lock; } > build/requirements.new
 	mv build/requirements.new requirements.lock
