@@ -48,20 +48,26 @@ clean:
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
 
 # --- The environment ----------------------------------------------------------------------------------
-# .venv/has-NAME says that what `make NAME` needs is installed; it is newer than the files that say what.
+# .venv/has-NAME says that what `make NAME` needs is installed: it holds the files that say what that is, as they were
+# then. Where they are only newer, as after a checkout, nothing is installed.
 
 .venv/has-learn: EXTRAS := learn
 .venv/has-grade: EXTRAS := learn,grading
 .venv/has-test:  EXTRAS := learn,grading,pretrained,dev
+WHAT := pyproject.toml requirements.lock
 
-.venv/has-%: pyproject.toml requirements.lock | .venv/bin/pip
+.venv/has-%: $(WHAT) | .venv/bin/pip
+	@if cat $(WHAT) | cmp -s - $@; then touch $@; else $(MAKE) --no-print-directory install FOR=$@ EXTRAS=$(EXTRAS); fi
+
+.PHONY: install
+install:
 	@echo "Installing the course and what it needs into .venv (once; needs a network) ..."
 	@# A torch that is there already stays, with the packages that it brought.
 	@if .venv/bin/python -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
 	    then grep -vE '^(torch|triton|nvidia-|cuda-)' requirements.lock; else cat requirements.lock; \
 	fi > .venv/constraints.txt
 	.venv/bin/python -m pip install --disable-pip-version-check -c .venv/constraints.txt -e ".[$(EXTRAS)]"
-	@touch $@ $(if $(findstring dev,$(EXTRAS)),.venv/has-learn .venv/has-grade)
+	@for stamp in $(FOR) $(if $(findstring dev,$(EXTRAS)),.venv/has-learn .venv/has-grade); do cat $(WHAT) > $$stamp; done
 
 .venv/bin/pip:
 	@command -v $(PYTHON) >/dev/null || { \
