@@ -40,7 +40,7 @@ class Allowance:
             TimeUp: nothing is left.
         """
         if self.left <= 0:
-            raise TimeUp(f"the {self.seconds:g} seconds were used up")
+            self._ring()
         began = time.monotonic()
         handlers = {s: signal.getsignal(s) for s in (signal.SIGALRM, signal.SIGINT)}
         signal.signal(signal.SIGALRM, self._ring)
@@ -56,7 +56,7 @@ class Allowance:
                 signal.signal(number, handler)
             self.left -= time.monotonic() - began
 
-    def _ring(self, number: int, frame: object) -> None:
+    def _ring(self, *signal_and_frame: object) -> None:
         raise TimeUp(f"it ran longer than {self.seconds:g} seconds")
 
 
