@@ -12,8 +12,8 @@ from pathlib import Path
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-from autograder.examine import ExerciseResult
 from autograder.grade import Graded
+from autograder.rubric import load_exercises
 from autograder.submission import released
 from handmade.errors import UserError
 
@@ -45,7 +45,11 @@ def _record_one(book: Gradebook, graded: Graded) -> None:
     book.update_or_create_notebook(notebook, assignment)
     for result in graded.results:
         book.update_or_create_grade_cell(
-            _cell(result), notebook, assignment, max_score=result.points, cell_type="code"
+            load_exercises()[result.exercise].check_id,
+            notebook,
+            assignment,
+            max_score=result.points,
+            cell_type="code",
         )
     book.update_or_create_student(graded.learner)
     submission = book.update_or_create_submission(assignment, graded.learner)
@@ -55,7 +59,7 @@ def _record_one(book: Gradebook, graded: Graded) -> None:
         entry = SubmittedNotebook(notebook=book.find_notebook(notebook, assignment), assignment=submission)
         book.db.add(entry)
     for result in graded.results:
-        cell = book.find_grade_cell(_cell(result), notebook, assignment)
+        cell = book.find_grade_cell(load_exercises()[result.exercise].check_id, notebook, assignment)
         grade = next((grade for grade in entry.grades if grade.cell_id == cell.id), None)
         if grade is None:
             grade = Grade(cell_id=cell.id, notebook=entry)
@@ -64,8 +68,3 @@ def _record_one(book: Gradebook, graded: Graded) -> None:
         # As nbgrader's own autograder has it: a score given by hand is looked at again.
         grade.needs_manual_grade = grade.manual_score is not None
     book.db.commit()
-
-
-def _cell(result: ExerciseResult) -> str:
-    """The id that `autograder.build` gives to the check of an exercise."""
-    return result.exercise.replace(".", "-") + "-check"

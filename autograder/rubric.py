@@ -63,6 +63,16 @@ class Exercise:
         """The name that the stub defines: "attend"."""
         return self.answer.rsplit(".", 1)[1]
 
+    @property
+    def cell_id(self) -> str:
+        """The id of its solution cell, and nbgrader's grade_id, which may not hold a dot: "day09-attend"."""
+        return self.name.replace(".", "-")
+
+    @property
+    def check_id(self) -> str:
+        """The same for the cell of its visible check, where nbgrader keeps the points: "day09-attend-check"."""
+        return self.cell_id + "-check"
+
     def reference(self) -> Any:
         """The model answer itself, from the library."""
         module, name = self.answer.rsplit(".", 1)

@@ -183,7 +183,7 @@ def find_day(cells: list[Cell], file: str) -> str:
     found: dict[str, list[int]] = {}
     for exercise in load_exercises().values():
         answer = find_answer(exercise, cells)
-        by_id = answer is not None and cell_id(exercise) in (answer.id, answer.grade_id)
+        by_id = answer is not None and exercise.cell_id in (answer.id, answer.grade_id)
         counts = found.setdefault(exercise.day, [0, 0])
         counts[0] += by_id
         counts[1] += answer is not None
@@ -197,24 +197,18 @@ def find_answer(exercise: Exercise, cells: list[Cell]) -> Cell | None:
     A cell that defines the name comes before one that does not, and a written answer before a stub: some learners
     leave the stub and answer below it. Of equals the last counts, as in a kernel.
     """
-    name = cell_id(exercise)
     candidates = []
     for cell in cells:
         rank = (
             exercise.defines in cell.defines,
             cell.defines.get(exercise.defines, False),
-            cell.id == name,
-            cell.grade_id == name,
+            cell.id == exercise.cell_id,
+            cell.grade_id == exercise.cell_id,
             cell.number,
         )
         if rank[0] or rank[2] or rank[3]:
             candidates.append((rank, cell))
     return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
-
-
-def cell_id(exercise: Exercise) -> str:
-    """The id of an exercise's cell in the released notebook, as `autograder.build` gives it."""
-    return exercise.name.replace(".", "-")
 
 
 # --- The instructor's copy ----------------------------------------------------------------------------
@@ -237,8 +231,7 @@ def released(day: str) -> Released:
     if path is None:
         return Released(day, day, PRELUDE, frozenset())
     cells = read_notebook(path)
-    names = {cell_id(exercise) for exercise in load_exercises().values() if exercise.day == day}
-    graded = names | {f"{name}-check" for name in names}
+    graded = {id for e in load_exercises().values() if e.day == day for id in (e.cell_id, e.check_id)}
     others = [cell for cell in cells if cell.id not in graded and not cell.tags & {"setup", "demonstration"}]
     setup = "\n".join(definitions(cell.source) for cell in others)
     return Released(path.parent.name, path.stem, setup, frozenset(_squeeze(cell.written) for cell in cells))

@@ -28,14 +28,6 @@ if "google.colab" in sys.modules and importlib.util.find_spec("handmade") is Non
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "{package}"], check=True)"""
 
 
-def cell_id(exercise: str) -> str:
-    """The id of an exercise's solution cell, "day09-attend" for "day09.attend"; its check adds "-check".
-
-    It is both the cell's id in the notebook and nbgrader's grade_id, which may not hold a dot.
-    """
-    return exercise.replace(".", "-")
-
-
 def assemble(
     source: Source, exercises: Mapping[str, Exercise], package: str, course_map: str
 ) -> NotebookNode:
@@ -51,10 +43,10 @@ def assemble(
     for cell in source.cells:
         options = cell.metadata
         if "exercise" in options:
-            name = cell_id(options.exercise)
+            name = exercises[options.exercise].cell_id
             metadata = {"nbgrader": _nbgrader(name, solution=True)}
         elif "check" in options:
-            name = cell_id(options.check) + "-check"
+            name = exercises[options.check].check_id
             metadata = {"nbgrader": _nbgrader(name, points=exercises[options.check].points)}
         else:
             # From the content, so that a new cell leaves the ids of the others as they are.

@@ -42,7 +42,7 @@ def notebook(answers: dict[str, str]) -> dict:
 
 def position(made: dict, exercise: str) -> int:
     """Where the exercise's cell stands."""
-    return [cell["id"] for cell in made["cells"]].index(exercise.replace(".", "-"))
+    return [cell["id"] for cell in made["cells"]].index(load_exercises()[exercise].cell_id)
 
 
 def code(source: str, id: str, outputs: list | None = None) -> dict:
