@@ -16,6 +16,10 @@ sees. `learner.attend(q, k, v)` reaches the learner's code through `autograder.r
 An item isolates one mechanism: it must hold for code whose other mechanisms are wrong. The exception is an item
 marked `whole`, the safety net that compares everything at once: it fails with any other, and alone for a
 mistake that nobody foresaw.
+
+What no machine can judge is a free answer: a question in the notebook that a person grades, in formgrader.
+
+    free_answer("day09.explain_scale", points=2, criteria="One point for ..., one for ...")
 """
 
 import importlib
@@ -79,6 +83,24 @@ class Exercise:
         return getattr(importlib.import_module(module), name)
 
 
+@dataclass(frozen=True)
+class FreeAnswer:
+    """A question that a person grades. `criteria` says what a good answer contains; learners never see it."""
+
+    name: str  # "day09.explain_scale"
+    points: int
+    criteria: str
+
+    @property
+    def day(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def cell_id(self) -> str:
+        """The id of its cell, and nbgrader's grade_id: "day09-explain_scale"."""
+        return self.name.replace(".", "-")
+
+
 def item(points: int, whole: bool = False) -> Callable[[Check], Item]:
     """Mark a function as an item worth `points`."""
 
@@ -105,7 +127,15 @@ def exercise(name: str, answer: str) -> Callable[[type], Exercise]:
     return make
 
 
+def free_answer(name: str, points: int, criteria: str) -> None:
+    """Register a question that a person grades."""
+    if name in _free_answers:
+        raise TypeError(f"two free answers are called {name}")
+    _free_answers[name] = FreeAnswer(name, points, inspect.cleandoc(criteria))
+
+
 _registry: dict[str, Exercise] = {}
+_free_answers: dict[str, FreeAnswer] = {}
 
 
 @cache
@@ -113,6 +143,13 @@ def load_exercises() -> dict[str, Exercise]:
     """Every exercise of every day, in the order of the course."""
     import_all("autograder.rubrics")
     return dict(_registry)
+
+
+@cache
+def load_free_answers() -> dict[str, FreeAnswer]:
+    """Every free answer of every day, in the order of the course."""
+    import_all("autograder.rubrics")
+    return dict(_free_answers)
 
 
 def import_all(package: str) -> None:

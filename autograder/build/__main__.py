@@ -13,7 +13,7 @@ from autograder.build.assemble import assemble, draw_map
 from autograder.build.check import extra, leaks, problems_between, problems_in_source, stale
 from autograder.build.release import release
 from autograder.build.sources import Source, read_days, read_source, source_paths
-from autograder.rubric import Exercise, load_exercises
+from autograder.rubric import Exercise, FreeAnswer, load_exercises, load_free_answers
 from handmade.errors import UserError
 from handmade.files import write_atomically
 
@@ -26,7 +26,9 @@ class Refused(Exception):
         self.problems = problems
 
 
-def make(root: Path, exercises: Mapping[str, Exercise]) -> tuple[dict[str, str], dict[str, str]]:
+def make(
+    root: Path, exercises: Mapping[str, Exercise], free_answers: Mapping[str, FreeAnswer]
+) -> tuple[dict[str, str], dict[str, str]]:
     """The released and the solved notebooks of a repository, as texts by their paths. Writes nothing.
 
     Raises:
@@ -37,13 +39,15 @@ def make(root: Path, exercises: Mapping[str, Exercise]) -> tuple[dict[str, str],
     days = {day.stem: day for week in weeks for day in week.days}
     for source in sources:
         problems += problems_in_source(source, days, exercises)
-    problems += problems_between(sources, exercises)
+    problems += problems_between(sources, exercises, free_answers)
     if problems:
         raise Refused(problems)
 
     package = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["handmade"]["colab_package"]
     course_map = draw_map(weeks, {source.notebook for source in sources})
-    solved = {source.notebook: assemble(source, exercises, package, course_map) for source in sources}
+    solved = {
+        source.notebook: assemble(source, exercises, free_answers, package, course_map) for source in sources
+    }
     released = release(solved)
     rubrics = [file.read_text(encoding="utf-8") for file in (root / "autograder" / "rubrics").glob("*.py")]
     for path, notebook in released.items():
@@ -92,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(
                 "There is no solutions/days.toml here: run this in the repository, or give --root."
             )
-        released, solved = make(root, load_exercises())
+        released, solved = make(root, load_exercises(), load_free_answers())
         if arguments.check and (problems := list(stale(course, released))):
             raise Refused(problems)
         write(root / "build" / "solved", solved)

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder.build.sources import Source, Week
-from autograder.rubric import Exercise
+from autograder.rubric import Exercise, FreeAnswer
 
 MAP = "{{ map }}"  # the line of the start page that the map of the days replaces
 
@@ -29,7 +29,11 @@ if "google.colab" in sys.modules and importlib.util.find_spec("handmade") is Non
 
 
 def assemble(
-    source: Source, exercises: Mapping[str, Exercise], package: str, course_map: str
+    source: Source,
+    exercises: Mapping[str, Exercise],
+    free_answers: Mapping[str, FreeAnswer],
+    package: str,
+    course_map: str,
 ) -> NotebookNode:
     """The notebook with its solutions in: what nbgrader reads, and what the tests run."""
     cells = [
@@ -41,13 +45,19 @@ def assemble(
     ]
     seen = Counter()
     for cell in source.cells:
-        options = cell.metadata
+        options, text = cell.metadata, cell.source.replace(MAP, course_map)
         if "exercise" in options:
             name = exercises[options.exercise].cell_id
             metadata = {"nbgrader": _nbgrader(name, solution=True)}
         elif "check" in options:
             name = exercises[options.check].check_id
             metadata = {"nbgrader": _nbgrader(name, points=exercises[options.check].points)}
+        elif "answer" in options:
+            question = free_answers[options.answer]
+            name = question.cell_id
+            metadata = {"nbgrader": _nbgrader(name, solution=True, points=question.points)}
+            # For the grader's eyes: the release takes it out with the solutions.
+            text = f"{text}\n\n### BEGIN SOLUTION\n{question.criteria}\n### END SOLUTION"
         else:
             # From the content, so that a new cell leaves the ids of the others as they are.
             digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
@@ -66,23 +76,23 @@ def assemble(
         if cell.cell_type == "code":
             cells.append(new_code_cell(cell.source, id=name, metadata=metadata, **ran))
         else:
-            cells.append(new_markdown_cell(cell.source.replace(MAP, course_map), id=name, metadata=metadata))
+            cells.append(new_markdown_cell(text, id=name, metadata=metadata))
     notebook = new_notebook(cells=cells, metadata=KERNEL)
     nbformat.validate(notebook)
     return notebook
 
 
 def _nbgrader(grade_id: str, solution: bool = False, points: int | None = None) -> dict:
-    """nbgrader's metadata, schema 3: a solution is the learner's to write, a check is locked and has points."""
+    """nbgrader's metadata, schema 3: a solution is the learner's to write, and what has points is graded."""
     metadata = {
         "schema_version": 3,
         "grade_id": grade_id,
         "solution": solution,
-        "grade": not solution,
+        "grade": points is not None,
         "locked": not solution,
         "task": False,
     }
-    return metadata if solution else metadata | {"points": points}
+    return metadata if points is None else metadata | {"points": points}
 
 
 def draw_map(weeks: list[Week], released: Collection[str]) -> str:

@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 
 from autograder.build.assemble import MAP
 from autograder.build.sources import START, Day, Source, enclosing, regions, squeeze
-from autograder.rubric import Exercise
+from autograder.rubric import Exercise, FreeAnswer
 
-OPTIONS = {"exercise", "check", "tags", "prints"}
+OPTIONS = {"exercise", "check", "answer", "tags", "prints"}
 TAGS = {"demonstration", "raises-exception"}
 TELLING = 24  # characters from which a line of code is more than an idiom that anyone might write again
 
@@ -49,6 +49,8 @@ def problems_in_source(
             if _markers(cell.source):
                 yield f"{at}: a solution's markers belong in a code cell; is the fence above this line closed?"
         else:
+            if "answer" in cell.metadata:
+                yield f"{at}: a free answer is prose, and this is a code cell; write its question as markdown."
             yield from _problems_in_code(at, cell, exercises)
 
 
@@ -100,18 +102,23 @@ def _differences(
             yield f"{at}: {node.name} differs from {module}.{node.name}; make code and docstring the same in both."
 
 
-def problems_between(sources: Collection[Source], exercises: Mapping[str, Exercise]) -> Iterator[str]:
-    """What is wrong with texts and rubrics together: each exercise has one cell, and then one visible check."""
+def problems_between(
+    sources: Collection[Source], exercises: Mapping[str, Exercise], free_answers: Mapping[str, FreeAnswer]
+) -> Iterator[str]:
+    """What is wrong with texts and rubrics together: each exercise has one cell and then one visible check, and each
+    free answer has one cell.
+    """
     places: dict[tuple[str, str], list[str]] = {}
     for source in sources:
         for index, cell in enumerate(source.cells):
-            for role in ("exercise", "check"):
+            for role in ("exercise", "check", "answer"):
                 name = cell.metadata.get(role)
                 if name is None:
                     continue
                 at = source.at(index)
-                if name not in exercises:
-                    yield f"{at}: no rubric is called {name}; write it in autograder/rubrics, or mend the name."
+                if name not in (free_answers if role == "answer" else exercises):
+                    what = "free answer" if role == "answer" else "rubric"
+                    yield f"{at}: no {what} is called {name}; write it in autograder/rubrics, or mend the name."
                 elif not name.startswith(f"{source.prefix}."):
                     yield f"{at}: {name} belongs to another day; move the cell there, or mend the name."
                 if role == "check" and ("exercise", name) not in places:
@@ -125,6 +132,9 @@ def problems_between(sources: Collection[Source], exercises: Mapping[str, Exerci
             yield f"autograder/rubrics: {name} has no cell; write one in the source of {exercise.day}."
         elif ("check", name) not in places:
             yield f"{places['exercise', name][0]}: no visible check follows {name}; add one with “:check: {name}”."
+    for name, question in free_answers.items():
+        if ("answer", name) not in places:
+            yield f"autograder/rubrics: {name} has no cell; ask its question in the source of {question.day}."
 
 
 def leaks(
@@ -159,9 +169,12 @@ def _markers(text: str) -> list[str]:
 
 
 def hidden_lines(rubric: str) -> Iterator[str]:
-    """The lines of a rubric's items, without their docstrings, which learners read."""
+    """The lines of a rubric's free answers, and of its items without their docstrings, which learners read."""
     lines = rubric.splitlines()
     for node in ast.walk(ast.parse(rubric)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "free_answer":
+            texts = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)]
+            yield from (squeeze(line) for text in texts for line in str(text).splitlines())
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             for statement in body:

@@ -68,8 +68,11 @@ def _generate(root: Path, assignment: str) -> None:
 class ClearToSentence(ClearSolutions):
     """nbgrader's ClearSolutions, except that each stub says what is to be written there."""
 
+    text_stub = "*Write your answer here, in place of this line.*"
+
     def preprocess_cell(self, cell: NotebookNode, resources: ResourcesDict, cell_index: int):
-        sentences = stub_sentences(cell.source, resources["nbgrader"]["notebook"])
+        code = cell.source if cell.cell_type == "code" else ""
+        sentences = stub_sentences(code, resources["nbgrader"]["notebook"])
         self.code_stub = {"python": "raise NotImplementedError(__SENTENCE__)"}
         cell, resources = super().preprocess_cell(cell, resources, cell_index)
         for sentence in sentences:

@@ -7,7 +7,22 @@ from torch import Tensor
 from autograder import expect
 from autograder.rand import Rand
 from autograder.remote import Learner, Remote, keep
-from autograder.rubric import exercise, item
+from autograder.rubric import exercise, free_answer, item
+
+free_answer(
+    "day09.explain_scale",
+    points=2,
+    criteria="""
+    One point: undivided, the scores have a variance of 256, so softmax gives nearly all of each row to one position.
+    A share p near 0 or 1 has a slope p(1 - p) near 0, so most rows pass hardly any gradient on. (The few rows that are
+    still undecided pass on a large one. Nobody needs to say so.)
+
+    One point: divided by d_k they have a variance of 1/256, so the shares are nearly equal. Softmax passes the gradient
+    on, but a score changes 16 times less with its query and key than with √d_k, so little arrives once more.
+
+    Numbers are not asked for, and neither are these words: saturated or one-hot, flat or uniform, will do.
+    """,
+)
 
 
 @exercise("day09.causal_mask", answer="handmade.attention.causal_mask")

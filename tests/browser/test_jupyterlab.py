@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from autograder.build.__main__ import make
-from autograder.rubric import load_exercises
+from autograder.rubric import load_exercises, load_free_answers
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"
@@ -31,7 +31,7 @@ if CHROMIUM is None:
 def lab(tmp_path_factory) -> Iterator[str]:
     """JupyterLab over the released and the solved notebooks, with nobody's settings; gives its address."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")
-    released, solved = make(ROOT, load_exercises())
+    released, solved = make(ROOT, load_exercises(), load_free_answers())
     day = "week2_attention/day09_attention.ipynb"
     (folder / "released.ipynb").write_text(released[day])
     (folder / "solved.ipynb").write_text(solved[day])

@@ -18,7 +18,7 @@ from autograder.build import __main__ as build
 from autograder.build.check import hidden_lines, leaks
 from autograder.build.release import stub_sentences
 from autograder.build.sources import read_days
-from autograder.rubric import Exercise, Item
+from autograder.rubric import Exercise, FreeAnswer, Item
 
 ROOT = Path(__file__).parents[2]
 DAY = "week2_attention/day09_attention.ipynb"
@@ -46,8 +46,10 @@ CHECK_MASK = cell(
 CHECK_ATTEND = cell(
     "assert attend(*torch.ones(3, 1, 4, 2)).shape == (1, 4, 2), 'one row a position'", "check: day09.attend"
 )
+QUESTION = '+++ {"answer": "day09.explain"}\n\nWhy divide?\n\n+++\n'
 PAGE = [
     "# Day 9 · Attention, one head\n",
+    QUESTION,
     IMPORTS,
     MASK,
     CHECK_MASK,
@@ -65,6 +67,8 @@ def exercise(name: str, points: int) -> Exercise:
 
 
 EXERCISES = {e.name: e for e in (exercise("day09.causal_mask", 2), exercise("day09.attend", 6))}
+
+FREE = {"day09.explain": FreeAnswer("day09.explain", 2, "Saturated rows pass no gradient on.")}
 
 
 @pytest.fixture
@@ -84,6 +88,7 @@ def write_day(root: Path, parts: list[str], name: str = "week2_attention/day09_a
 
 def run(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(build, "load_exercises", lambda: EXERCISES)
+    monkeypatch.setattr(build, "load_free_answers", lambda: FREE)
     return build.main(["--root", str(root), *arguments])
 
 
@@ -109,7 +114,7 @@ def test_building_twice_changes_no_byte(repository, monkeypatch):
 
 
 def test_points_and_ids_come_from_the_rubric_and_nbgrader_accepts_them(repository):
-    released, _ = build.make(repository, EXERCISES)
+    released, _ = build.make(repository, EXERCISES, FREE)
     notebook = nbformat.reads(released[DAY], as_version=4)
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
@@ -127,19 +132,48 @@ def test_points_and_ids_come_from_the_rubric_and_nbgrader_accepts_them(repositor
 
 
 def test_a_new_cell_leaves_the_other_ids_alone(repository):
-    before = by_id(build.make(repository, EXERCISES)[0][DAY])
+    before = by_id(build.make(repository, EXERCISES, FREE)[0][DAY])
     write_day(repository, [PAGE[0], "+++\n\nA new paragraph.\n", *PAGE[1:]])
-    after = by_id(build.make(repository, EXERCISES)[0][DAY])
+    after = by_id(build.make(repository, EXERCISES, FREE)[0][DAY])
     assert before.keys() < after.keys(), f"ids were lost: {before.keys() - after.keys()}"
 
 
 def test_the_stub_names_the_exercise_and_the_rest_of_the_cell_stays(repository):
-    released, solved = build.make(repository, EXERCISES)
+    released, solved = build.make(repository, EXERCISES, FREE)
     stub = "".join(by_id(released[DAY])["day09-attend"]["source"])
     sentence = "Day 9: write attend(q, k, v, mask) and run its cell."
     assert stub.endswith(f'"""\n    raise NotImplementedError("{sentence}")'), stub
     assert "Scaled dot-product attention" in stub, "the stub lost its docstring"
     assert "".join(by_id(solved[DAY])["day09-attend"]["source"]) == solution("attend")
+
+
+def test_a_free_answer_keeps_its_question_and_a_person_grades_it(repository):
+    released, solved = build.make(repository, EXERCISES, FREE)
+    question = by_id(released[DAY])["day09-explain"]
+    asked = "".join(question["source"])
+    assert asked == "Why divide?\n\n*Write your answer here, in place of this line.*"
+    nbgrader = question["metadata"]["nbgrader"]
+    assert (nbgrader["grade"], nbgrader["solution"], nbgrader["locked"]) == (True, True, False), (
+        "nbgrader takes a cell that is graded and the learner's to write for one that a person grades"
+    )
+    assert nbgrader["points"] == 2, "the points are not the rubric's"
+    assert "Saturated rows" in "".join(by_id(solved[DAY])["day09-explain"]["source"]), (
+        "the grader cannot see what a good answer holds"
+    )
+
+
+def test_it_refuses_a_free_answer_without_a_cell_and_criteria_in_the_prose(repository, monkeypatch, capsys):
+    write_day(repository, [part for part in PAGE if part != QUESTION])
+    assert run(repository, monkeypatch) == 2
+    assert "autograder/rubrics: day09.explain has no cell" in capsys.readouterr().err
+    rubric = (
+        'free_answer("day09.explain", points=2, criteria="""\n    Saturated rows pass no gradient on.\n""")'
+    )
+    (repository / "autograder" / "rubrics").mkdir(parents=True)
+    (repository / "autograder" / "rubrics" / "day09_attention.py").write_text(rubric)
+    write_day(repository, [*PAGE, "A hint: Saturated rows pass no gradient on.\n"])
+    assert run(repository, monkeypatch) == 2
+    assert "is part of a hidden check" in capsys.readouterr().err
 
 
 def test_every_region_of_a_class_names_its_method():
@@ -156,7 +190,7 @@ def test_every_region_of_a_class_names_its_method():
 
 
 def test_the_released_notebook_runs_to_its_first_stub_and_says_what_to_write(repository):
-    released, _ = build.make(repository, EXERCISES)
+    released, _ = build.make(repository, EXERCISES, FREE)
     notebook = nbformat.reads(released[DAY], as_version=4)
     with pytest.raises(CellExecutionError) as failure:
         NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
@@ -170,7 +204,7 @@ def test_the_released_notebook_runs_to_its_first_stub_and_says_what_to_write(rep
 
 def test_what_a_cell_must_print_is_for_the_tests_and_not_for_learners(repository):
     write_day(repository, [*PAGE, cell("print(2 + 2)", "prints: '4'", "tags: [demonstration]")])
-    released, solved = build.make(repository, EXERCISES)
+    released, solved = build.make(repository, EXERCISES, FREE)
     shown, ran = json.loads(released[DAY])["cells"][-1], json.loads(solved[DAY])["cells"][-1]
     assert ran["outputs"][0]["text"] == ["4\n"]
     assert "nbval-check-output" in ran["metadata"]["tags"], "nbval would not compare it"
@@ -179,7 +213,7 @@ def test_what_a_cell_must_print_is_for_the_tests_and_not_for_learners(repository
 
 
 def test_the_first_cell_installs_the_library_in_colab_only(repository, monkeypatch):
-    released, _ = build.make(repository, EXERCISES)
+    released, _ = build.make(repository, EXERCISES, FREE)
     setup = "".join(json.loads(released[DAY])["cells"][0]["source"])
     commands = []
     monkeypatch.setattr("subprocess.run", lambda command, check: commands.append(command))
@@ -194,7 +228,7 @@ def test_the_first_cell_installs_the_library_in_colab_only(repository, monkeypat
 
 
 def test_the_map_links_what_is_there_and_lists_the_rest(repository):
-    released, _ = build.make(repository, EXERCISES)
+    released, _ = build.make(repository, EXERCISES, FREE)
     page = "".join("".join(c["source"]) for c in json.loads(released["start_here.ipynb"])["cells"])
     assert f"- [Day 9 · Attention, one head]({DAY})" in page
     assert page.count("*(coming)*") == 50
@@ -252,6 +286,15 @@ BROKEN = {
     "cell without a rubric": (
         [ATTEND.replace("day09.attend", "day09.atend")],
         "no rubric is called day09.atend",
+    ),
+    "question without a rubric": (
+        [*GOOD, QUESTION.replace("day09.explain", "day09.explian")],
+        "no free answer is called day09.explian",
+    ),
+    "two questions": ([*GOOD, QUESTION], "day09.explain already has its answer cell at"),
+    "question in code": (
+        [*GOOD, cell("# why?", "answer: day09.explain")],
+        "a free answer is prose, and this is a code cell",
     ),
     "two cells": ([ATTEND, *GOOD], "day09.attend already has its exercise cell at"),
     "markers in the prose": ([*GOOD, "### BEGIN SOLUTION\n"], "a solution's markers belong in a code cell"),

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from autograder.build.__main__ import make
 from autograder.build.sources import source_paths
-from autograder.rubric import load_exercises
+from autograder.rubric import load_exercises, load_free_answers
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = Path(__file__).parent / "offline"
@@ -24,7 +24,7 @@ STEMS = [path.stem for path in source_paths(ROOT)]
 @pytest.fixture(scope="module")
 def solved(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("solved")
-    for path, text in make(ROOT, load_exercises())[1].items():
+    for path, text in make(ROOT, load_exercises(), load_free_answers())[1].items():
         (folder / Path(path).name).write_text(text)
     return folder
 
