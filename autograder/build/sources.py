@@ -6,6 +6,10 @@ A text is markdown with code cells. A cell may carry these options, and no other
     :check: day09.attend        the visible check of that exercise
     :tags: [demonstration]      Jupyter's tags; a demonstration is too long to run when grading
     :prints: 4 tokens           what the cell must print, where the prose relies on it
+
+A cell of prose that asks for a free answer, which a person grades, says so on the line that begins it:
+
+    +++ {"answer": "day09.explain_scale"}
 """
 
 import ast
@@ -32,6 +36,7 @@ class Day:
     stem: str  # "day09_attention"
     title: str
     week: str  # the folder: "week2_attention"
+    answers: tuple[str, ...] = ()  # what of the library answers its exercises, in their order
 
     @property
     def heading(self) -> str:
@@ -79,10 +84,14 @@ class Source:
 def read_days(root: Path) -> list[Week]:
     """The table of days."""
     table = tomllib.loads((root / "solutions" / "days.toml").read_text(encoding="utf-8"))
-    return [
-        Week(week["folder"], week["title"], tuple(Day(**day, week=week["folder"]) for day in week["days"]))
-        for week in table["week"]
-    ]
+    weeks = []
+    for week in table["week"]:
+        days = [
+            Day(row["number"], row["stem"], row["title"], week["folder"], tuple(row.get("answers", ())))
+            for row in week["days"]
+        ]
+        weeks.append(Week(week["folder"], week["title"], tuple(days)))
+    return weeks
 
 
 def source_paths(root: Path) -> list[Path]:
