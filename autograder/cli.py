@@ -66,6 +66,18 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", type=int, default=3, metavar="N", help="how many inputs to draw (default: 3)"
     )
     verify.set_defaults(run=_verify)
+
+    release = commands.add_parser("release", help="write what a class is given: notebooks and library")
+    release.add_argument(
+        "--through", required=True, metavar="WEEK_OR_DAY", help="the last to give out, as in week2 or day09"
+    )
+    release.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    release.add_argument(
+        "--open",
+        metavar="WEEK_OR_DAY",
+        help="where the answers begin that the library must not hold (default: the last to give out)",
+    )
+    release.set_defaults(run=_release)
     return parser
 
 
@@ -194,3 +206,14 @@ def _verify(arguments: argparse.Namespace) -> int:
         "All as aimed." if good else "Some are not as aimed.",
     )
     return 0 if good else 1
+
+
+# --- release ------------------------------------------------------------------------------------------
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from autograder.bundle import release
+
+    notebooks = release(arguments.through, arguments.out, arguments.open)
+    print(f"{arguments.out} holds the library and {len(notebooks)} notebooks, the last {notebooks[-1]}.")
+    return 0
