@@ -73,8 +73,8 @@ def release(through: str, out: Path, open_from: str | None = None) -> list[str]:
     days = [day for week in read_days(ROOT) for day in week.days]
     last = days.index(find_days(through, days)[-1])
     first_open = days.index(find_days(open_from or through, days)[0])
-    notebooks = [day.notebook for day in days[: last + 1] if (ROOT / "course" / day.notebook).is_file()]
-    if not notebooks:
+    given = [day for day in days[: last + 1] if (ROOT / "course" / day.notebook).is_file()]
+    if not given:
         raise UserError(f"No notebook up to {through} is in course/ yet: choose a later week or day.")
     out = out.resolve()
     check_is_free(out)
@@ -82,13 +82,13 @@ def release(through: str, out: Path, open_from: str | None = None) -> list[str]:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.", suffix=".part") as aside:
             new, old = Path(aside, "new"), Path(aside, "old")
-            write(new, out.name, notebooks, days[last], days[first_open:])
+            write(new, out.name, given, days[first_open:])
             if out.exists():
                 os.rename(out, old)
             os.rename(new, out)
     except OSError as error:
         raise UserError(f"Cannot write {out} ({error.strerror}): choose another --out.") from error
-    return notebooks
+    return [day.notebook for day in given]
 
 
 def find_days(name: str, days: Sequence[Day]) -> list[Day]:
@@ -113,10 +113,10 @@ def check_is_free(out: Path) -> None:
         raise UserError(f"{out} is there already and is no earlier bundle: choose another --out.")
 
 
-def write(folder: Path, name: str, notebooks: list[str], last: Day, still_open: Sequence[Day]) -> None:
+def write(folder: Path, name: str, given: Sequence[Day], still_open: Sequence[Day]) -> None:
     """Write the bundle to a new folder that will be called `name`."""
     write_library([answer for day in still_open for answer in day.answers], folder)
-    for path in [f"{START}.ipynb", *notebooks]:
+    for path in [f"{START}.ipynb", *(day.notebook for day in given)]:
         target = folder / "course" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "course" / path, target)
@@ -129,16 +129,16 @@ def write(folder: Path, name: str, notebooks: list[str], last: Day, still_open: 
         "version": project["version"],
         "python": project["requires-python"],
         "dependencies": project["dependencies"],
-        "through": last.stem,
+        "through": given[-1].stem,
     }
     text = PYPROJECT.format(**{key: json.dumps(value) for key, value in pyproject.items()})
     (folder / "pyproject.toml").write_text(text, encoding="utf-8")
     readme = README.format(
-        through=last.heading,
+        through=given[-1].heading,
         python=project["requires-python"],
         start=START,
         folder=name,
-        example=notebooks[-1],
+        example=given[-1].notebook,
         still_open=OPEN.format(heading=still_open[0].heading),
     )
     (folder / "README.md").write_text(readme.rstrip("\n") + "\n", encoding="utf-8")

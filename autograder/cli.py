@@ -215,5 +215,5 @@ def _release(arguments: argparse.Namespace) -> int:
     from autograder.bundle import release
 
     notebooks = release(arguments.through, arguments.out, arguments.open)
-    print(f"{arguments.out} holds the library and {len(notebooks)} notebooks, the last {notebooks[-1]}.")
+    print(f"{arguments.out} holds the library and {', '.join(notebooks)}.")
     return 0
