@@ -1,7 +1,7 @@
 # make learn   the course in JupyterLab           make test    everything that proves the project
 # make grade   grade the sample class             make build   sources -> course/
 # make bench   speed and size, side by side       make lock    new exact versions
-# make clean   remove what make has made
+# make clean   remove what make has made         make nbgrader-course   a course for nbgrader's own commands
 #
 # The first run makes .venv and installs into it; after that nothing is installed and no network is needed.
 # Another Python:      make learn PYTHON=python3.12
@@ -11,7 +11,7 @@ PYTHON ?= python3
 LAB_ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: learn test grade build bench lock clean
+.PHONY: learn test grade nbgrader-course build bench lock clean
 
 learn: .venv/has-learn
 	@echo "Starting JupyterLab. Its address follows; stop it with Ctrl-C."
@@ -25,6 +25,9 @@ test: .venv/has-test
 
 grade: .venv/has-grade
 	python -m autograder grade autograder/samples --out build/grade
+
+nbgrader-course: .venv/has-grade
+	python -m autograder course --out build/nbgrader
 
 build: .venv/has-grade
 	python -m autograder.build

@@ -58,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     grade.set_defaults(run=_grade)
 
+    course = commands.add_parser("course", help="make a course folder for nbgrader's own commands")
+    course.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the course goes")
+    course.set_defaults(run=_course)
+
+    collect = commands.add_parser("collect", help="put submissions into such a course folder")
+    collect.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder, in any state")
+    collect.add_argument("--course", type=Path, required=True, metavar="DIR", help="the course's folder")
+    collect.set_defaults(run=_collect)
+
     commands.add_parser("build", help="build course/ from solutions/", add_help=False)
 
     verify = commands.add_parser("verify", help="try the rubrics on the known wrong and right answers")
@@ -130,7 +139,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         reports.write_class(day, class_, written, out)
         print()
         _print_table(written)
-    record(graded, out / "gradebook.db")
+    record([reports.as_data(one, run) for one in graded], out / "gradebook.db")
     print()
     print(f"Seed {seed}. Isolation: {ISOLATION} ({MEANING}).")
     print(f"Reports and gradebook.db are in {arguments.out}; the class pages are DAY/index.html.")
@@ -175,6 +184,33 @@ def _print_table(written: list[dict]) -> None:
         print("  ".join([*cells, lines[0] if lines else ""]).rstrip())
         for line in lines[1:]:
             print(" " * left + line)
+
+
+# --- nbgrader -----------------------------------------------------------------------------------------
+
+
+def _course(arguments: argparse.Namespace) -> int:
+    from autograder.nbgrader.course import make_course
+    from autograder.submission import ROOT
+
+    assignments = make_course(ROOT, arguments.out)
+    print(f"A course for nbgrader is in {arguments.out}: {', '.join(assignments)}.")
+    print(
+        f"Hand out release/; then `autograder collect SUBMISSIONS --course {arguments.out}`, and in that folder"
+    )
+    print("nbgrader autograde, nbgrader generate_feedback, nbgrader export and formgrader.")
+    return 0
+
+
+def _collect(arguments: argparse.Namespace) -> int:
+    from autograder.nbgrader.collect import collect
+    from autograder.report import clean
+
+    collected = collect(arguments.submissions, arguments.course)
+    print(f"{len(collected.placed)} submissions are in {arguments.course / 'submitted'}.")
+    for sentence in collected.refused:
+        print(clean(sentence), file=sys.stderr)
+    return EXIT_USER_ERROR if collected.refused else 0
 
 
 # --- verify -------------------------------------------------------------------------------------------

@@ -48,14 +48,14 @@ def assemble(
         options, text = cell.metadata, cell.source.replace(MAP, course_map)
         if "exercise" in options:
             name = exercises[options.exercise].cell_id
-            metadata = {"nbgrader": _nbgrader(name, solution=True)}
+            metadata = {"nbgrader": nbgrader_metadata(name, solution=True)}
         elif "check" in options:
             name = exercises[options.check].check_id
-            metadata = {"nbgrader": _nbgrader(name, points=exercises[options.check].points)}
+            metadata = {"nbgrader": nbgrader_metadata(name, points=exercises[options.check].points)}
         elif "answer" in options:
             question = free_answers[options.answer]
             name = question.cell_id
-            metadata = {"nbgrader": _nbgrader(name, solution=True, points=question.points)}
+            metadata = {"nbgrader": nbgrader_metadata(name, solution=True, points=question.points)}
             # For the grader's eyes: the release takes it out with the solutions.
             text = f"{text}\n\n### BEGIN SOLUTION\n{question.criteria}\n### END SOLUTION"
         else:
@@ -82,7 +82,7 @@ def assemble(
     return notebook
 
 
-def _nbgrader(grade_id: str, solution: bool = False, points: int | None = None) -> dict:
+def nbgrader_metadata(grade_id: str, solution: bool = False, points: int | None = None) -> dict:
     """nbgrader's metadata, schema 3: a solution is the learner's to write, and what has points is graded."""
     metadata = {
         "schema_version": 3,
