@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.jail.levels import LEVELS, MEANINGS
 from handmade.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -47,7 +48,22 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, metavar="DIR", help="where reports and gradebook go"
     )
     grade.add_argument(
-        "--seed", type=_seed, help="draw the inputs of an earlier run again (default: new ones)"
+        "--jobs",
+        type=_jobs,
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes at work (default: one a core)",
+    )
+    grade.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="grade on the Dask cluster at tcp://HOST:PORT"
+    )
+    grade.add_argument(
+        "--again",
+        action="store_true",
+        help="grade also what has an up-to-date report in --out, with a new seed",
+    )
+    grade.add_argument(
+        "--seed", type=_seed, help="draw these inputs (default: those of the run in --out, or else new ones)"
     )
     grade.add_argument(
         "--limit",
@@ -55,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
         default=10.0,
         metavar="SECONDS",
         help="what a learner's code may take, for each exercise (default: 10)",
+    )
+    grade.add_argument(
+        "--require-isolation",
+        choices=LEVELS,
+        default="",
+        metavar="LEVEL",
+        help=f"refuse to run with less than this: {', '.join(LEVELS)}",
     )
     grade.set_defaults(run=_grade)
 
@@ -66,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     collect.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder, in any state")
     collect.add_argument("--course", type=Path, required=True, metavar="DIR", help="the course's folder")
     collect.set_defaults(run=_collect)
+
+    regrade = commands.add_parser("regrade", help="repeat a grading from its report, and compare")
+    regrade.add_argument(
+        "report", type=Path, metavar="REPORT", help="a LEARNER.json that `grade` has written"
+    )
+    regrade.add_argument(
+        "--notebook", type=Path, metavar="FILE", help="the submission (default: where it was graded)"
+    )
+    regrade.set_defaults(run=_regrade)
+
+    doctor = commands.add_parser("doctor", help="say how well learners' code can be isolated here")
+    doctor.set_defaults(run=_doctor)
 
     commands.add_parser("build", help="build course/ from solutions/", add_help=False)
 
@@ -96,6 +131,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"a number of processes is 1 or more, not {text}")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -111,48 +152,30 @@ def _seconds(text: str) -> float:
 
 def _grade(arguments: argparse.Namespace) -> int:
     # Imported here, so that `autograder --help` answers at once.
-    from autograder import report as reports
-    from autograder.confine import ISOLATION, MEANING, Interrupted
-    from autograder.grade import find_submissions, grade, read_all
+    from autograder.batch import begin, grade_class
+    from autograder.grade import Run
     from autograder.gradebook import record
-    from handmade.progress import Progress
 
-    os.environ["MPLBACKEND"] = "agg"  # no learner's plot opens a window
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
-    run = reports.Run(seed, arguments.limit)
+    run = Run(seed, arguments.limit, arguments.require_isolation)
     folder, out = arguments.submissions.resolve(), arguments.out.resolve()
-    entries = read_all(find_submissions(folder))
-    _make_folder(out)
-    graded = []
-    with Progress(len(entries), "grading") as bar:
-        for entry in entries:
-            try:
-                graded.append(grade(entry, folder, seed, arguments.limit))
-            except Interrupted:
-                raise KeyboardInterrupt from None
-            bar.advance(reports.clean(entry.found.learner))
-    for day in sorted({one.day for one in graded}):
-        class_ = [one for one in graded if one.day == day]
-        written = [reports.as_data(one, run) for one in class_]
-        for report in written:
-            reports.write_report(report, out)
-        reports.write_class(day, class_, written, out)
+    if arguments.seed is None and not arguments.again:
+        run = begin(out, run)
+    reports = grade_class(folder, out, run, arguments.jobs, arguments.scheduler, arguments.again)
+    for day in sorted({report["day"] for report in reports}):
         print()
-        _print_table(written)
-    record([reports.as_data(one, run) for one in graded], out / "gradebook.db")
+        _print_table([report for report in reports if report["day"] == day])
+    record(reports, out / "gradebook.db")
     print()
-    print(f"Seed {seed}. Isolation: {ISOLATION} ({MEANING}).")
+    print(f"Seed {run.seed}. {_isolation(reports)}")
     print(f"Reports and gradebook.db are in {arguments.out}; the class pages are DAY/index.html.")
     return 0
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"The folder {out} cannot be made ({error.strerror}); choose another --out."
-        ) from error
+def _isolation(reports: list[dict]) -> str:
+    """The weakest isolation of any report, since that is what can be relied on."""
+    weakest = max((report["isolation"] for report in reports), key=lambda each: LEVELS.index(each["level"]))
+    return f"Isolation: {weakest['level']} ({weakest['meaning']})."
 
 
 def _print_table(written: list[dict]) -> None:
@@ -211,6 +234,42 @@ def _collect(arguments: argparse.Namespace) -> int:
     for sentence in collected.refused:
         print(clean(sentence), file=sys.stderr)
     return EXIT_USER_ERROR if collected.refused else 0
+
+
+# --- regrade, doctor ----------------------------------------------------------------------------------
+
+
+def _regrade(arguments: argparse.Namespace) -> int:
+    from autograder.batch import regrade
+
+    before, after = regrade(arguments.report, arguments.notebook)
+    same = True
+    for old, new in zip(before["exercises"], after["exercises"], strict=True):
+        print(f"{old['exercise']}: {old['earned']} of {old['points']}, again {new['earned']}")
+        for was, now in zip(old["items"], new["items"], strict=True):
+            if was["earned"] != now["earned"]:
+                same = False
+                print(
+                    f"  {was['item']}: {was['earned']}, now {now['earned']}. {now['reason'] or was['reason']}"
+                )
+    if before["grader"] != after["grader"]:
+        print("The grader has changed since the report was made.")
+    print("The score is the same." if same else "The score is not the same.")
+    return 0 if same else 1
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from autograder.jail.handling import examine_levels
+
+    best = ""
+    for level, reasons in examine_levels():
+        if not reasons:
+            best = best or level
+        print(f"{level:<12}{'holds' if not reasons else 'not here: ' + '; '.join(reasons)}")
+    if not best:
+        raise UserError("No process for learners' code can be started here; see above why.")
+    print(f"Submissions are graded with isolation “{best}”: {MEANINGS[best]}.")
+    return 0
 
 
 # --- verify -------------------------------------------------------------------------------------------

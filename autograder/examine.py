@@ -1,16 +1,15 @@
 """Judging one exercise: run its items, explain what failed, and name the mistake.
 
-An exercise is examined with the model answers standing in for the day's other exercises, so that a mistake in
-one does not spoil the next ("error carried forward"). Only if an item fails there is it tried in the learner's
-own namespace as it stands; passing in either counts.
+An exercise is examined with the model answers standing in for the day's earlier exercises, so that a mistake in
+one does not spoil the next ("error carried forward"). Only if an item fails there is it tried with the learner's
+own; passing in either counts.
 """
 
 import inspect
 import math
 import typing
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -19,15 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autograder.expect import Failed
+from autograder.jail.handling import NotJailed
 from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.rand import Rand
-from autograder.remote import Learner, LearnerError
+from autograder.remote import Channel, Connection, Learner, LearnerError
 from autograder.rubric import Exercise, Item, load_exercises
+from autograder.session import Missing, Session
 from autograder.wire import Handle
 from autograder.worker import Worker, run_cell
 
 Namespace = dict[str, Any]
-Guard = Callable[[], AbstractContextManager]  # entered whenever the learner's code runs
 
 
 @dataclass
@@ -49,6 +49,7 @@ class ExerciseResult:
     title: str
     items: list[ItemResult] = field(default_factory=list)
     diagnosis: str = ""
+    seconds: float = 0.0  # what examining it took
 
     @property
     def points(self) -> int:
@@ -63,27 +64,48 @@ class ExerciseResult:
         return [item for item in self.items if item.earned < item.points]
 
 
-def examine(
-    exercise: Exercise, namespace: Callable[[], Namespace], seed: int, guard: Guard = nullcontext
-) -> ExerciseResult:
-    """Grade one exercise. Each call of `namespace` runs the learner's notebook and returns what it defines."""
-    corrected, own = namespace(), None
-    if exercise.defines not in corrected:
-        return nothing_to_grade(exercise, f"The notebook does not define `{exercise.defines}`.")
-    corrected.update(references(exercise))
+def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
+    """Grade one exercise of a submission."""
+    try:
+        process = session.open(exercise)
+    except Missing as missing:
+        return nothing_to_grade(exercise, str(missing))
+    seconds = exercise.seconds or session.seconds
+    reasons, transcripts = {}, {}
+    try:
+        process.allow(seconds)
+        for item in exercise.items:
+            reasons[item], transcripts[item] = run_item(exercise, item, process.send, seed)
+    finally:
+        process.close()
+    if any(reasons.values()) and session.earlier(exercise):
+        for item, passed in _with_their_own(exercise, session, seconds, seed, reasons).items():
+            if passed:
+                reasons[item] = ""
     result = ExerciseResult(exercise.name, exercise.title)
-    transcripts = {}
-    for item in exercise.items:
-        reason, transcripts[item] = run_item(exercise, item, corrected, seed, guard)
-        if reason:
-            own = own or namespace()
-            if not run_item(exercise, item, own, seed, guard)[0]:
-                reason = ""
-        earned = 0 if reason else item.points
-        result.items.append(ItemResult(item.name, item.statement, item.points, earned, reason))
+    for item, reason in reasons.items():
+        result.items.append(
+            ItemResult(item.name, item.statement, item.points, 0 if reason else item.points, reason)
+        )
     if result.failed:
         result.diagnosis = diagnose(exercise, result, transcripts, seed)
     return result
+
+
+def _with_their_own(
+    exercise: Exercise, session: Session, seconds: float, seed: int, reasons: dict[Item, str]
+) -> dict[Item, bool]:
+    """The items that failed, tried with the learner's own answers to the earlier exercises: whether they pass."""
+    try:
+        process = session.open(exercise, corrected=False)
+    except Missing:
+        return {}
+    try:
+        process.allow(seconds)
+        failed = [item for item, reason in reasons.items() if reason]
+        return {item: not run_item(exercise, item, process.send, seed)[0] for item in failed}
+    finally:
+        process.close()
 
 
 def nothing_to_grade(exercise: Exercise, reason: str) -> ExerciseResult:
@@ -92,11 +114,10 @@ def nothing_to_grade(exercise: Exercise, reason: str) -> ExerciseResult:
     return ExerciseResult(exercise.name, exercise.title, items)
 
 
-def run_item(
-    exercise: Exercise, item: Item, namespace: Namespace, seed: int, guard: Guard = nullcontext
-) -> tuple[str, list[Any]]:
+def run_item(exercise: Exercise, item: Item, send: Connection, seed: int) -> tuple[str, list[Any]]:
     """Run one item; return the reason why it fails ("" if it passes) and everything the learner's code returned."""
-    learner = Learner(Worker(namespace, guard).answer, {exercise.defines: declared_return(exercise)})
+    channel = Channel(send)
+    learner = Learner(channel, {exercise.defines: declared_return(exercise)})
     try:
         item.check(learner, Rand(seed, f"{exercise.name}/{item.name}"))
         reason = ""
@@ -106,14 +127,16 @@ def run_item(
         match error.type:
             case "NotImplementedError":
                 reason = f"`{exercise.defines}` is not written yet."
-            case "TimeUp":
+            case "TimeUp" | "Died":
                 reason = f"`{exercise.defines}` did not finish: {error.message}."
             case _:
                 reason = f"`{exercise.defines}` raised {error}"
+    except NotJailed:
+        raise
     except Exception as error:
         # The check itself stumbled over what the learner returned: that is the learner's failure, not a stop.
         reason = f"The result has an unexpected form ({type(error).__name__}: {error})"
-    return reason, learner._channel.transcript
+    return reason, channel.transcript
 
 
 def declared_return(exercise: Exercise) -> type | None:
@@ -125,14 +148,12 @@ def declared_return(exercise: Exercise) -> type | None:
     return declared if declared in (Tensor, int, float, str, list, dict, tuple, bool) else None
 
 
-def references(exercise: Exercise) -> Namespace:
-    """The model answers of the day's other exercises."""
-    day = [other for other in load_exercises().values() if other.day == exercise.day]
-    return {other.defines: other.reference() for other in day if other is not exercise}
+# --- Known answers, which are ours and run in this process ----------------------------------------------
 
 
-def known_answer_namespace(known: KnownAnswer, exercise: Exercise) -> Namespace:
-    """A notebook in which the known answer is what the learner wrote, and all else is right."""
+def known_answer(known: KnownAnswer, exercise: Exercise) -> Connection:
+    """A notebook in which the known answer is what the learner wrote, and the day's other answers are right."""
+    others = [e for e in load_exercises().values() if e.day == exercise.day and e is not exercise]
     namespace: Namespace = {
         "__name__": "__main__",
         "math": math,
@@ -141,9 +162,15 @@ def known_answer_namespace(known: KnownAnswer, exercise: Exercise) -> Namespace:
         "F": F,
         "Tensor": Tensor,
     }
-    namespace |= references(exercise)
+    namespace |= {other.defines: other.reference() for other in others}
     run_cell(known.source(), exercise.name, namespace)
-    return namespace
+    return Worker(namespace).answer
+
+
+@lru_cache(4096)
+def known_transcript(known: KnownAnswer, exercise: Exercise, item: Item, seed: int) -> list[Any]:
+    """What a known answer returns to an item's inputs: the same for every learner of a class."""
+    return run_item(exercise, item, known_answer(known, exercise), seed)[1]
 
 
 def diagnose(
@@ -155,14 +182,13 @@ def diagnose(
     for known in load_known_answers().get(exercise.name, []):
         if not known.fails & failed:
             continue
-        namespace = known_answer_namespace(known, exercise)
-        same = [
-            item
+        same = {
+            item.name
             for item, transcript in transcripts.items()
-            if alike(transcript, run_item(exercise, item, namespace, seed)[1])
-        ]
-        # It must explain every failure, with outputs that are themselves wrong; the closest match wins.
-        if failed <= {item.name for item in same} and known.fails & failed and len(same) > most:
+            if alike(transcript, known_transcript(known, exercise, item, seed))
+        }
+        # It must explain every failure; the closest match wins.
+        if failed <= same and len(same) > most:
             best, most = known.sentence, len(same)
     return best
 

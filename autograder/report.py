@@ -7,33 +7,28 @@ a hidden check or a model answer is in a report, beyond what the check's author 
 import json
 import platform
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 import handmade
-from autograder.confine import ISOLATION, MEANING
 from autograder.examine import ExerciseResult
-from autograder.grade import Graded, mistakes, most_missed, title
+from autograder.jail.levels import MEANINGS, Limits
 from handmade.files import write_atomically
+
+if TYPE_CHECKING:
+    from autograder.grade import Run
+
+Report = dict[str, Any]
 
 LONGEST = 600  # characters of a text that may come from a learner
 UNKNOWN = "no-day"  # the folder for notebooks of which nobody can say the day
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is the same for every submission of one run."""
-
-    seed: int
-    limit: float
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def clean(text: str) -> str:
@@ -42,23 +37,41 @@ def clean(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def as_data(graded: Graded, run: Run) -> dict[str, Any]:
+def as_report(
+    run: "Run",
+    *,
+    learner: str,
+    file: str,
+    digest: str,
+    day: str,
+    title: str,
+    assignment: str,
+    problem: str,
+    results: Sequence[ExerciseResult],
+    places: Mapping[str, str],
+    level: str,
+    locks: Sequence[str],
+    grader: str,
+    seconds: float,
+) -> Report:
     """One submission's report, as `report_schema.json` describes it."""
     return {
-        "learner": clean(graded.learner),
-        "notebook": clean(graded.notebook),
-        "assignment": clean(graded.assignment),
-        "day": graded.day,
-        "title": title(graded.day) if graded.day else "",
-        "earned": graded.earned,
-        "points": graded.points,
-        "problem": clean(graded.problem),
-        "exercises": [_exercise(result, graded) for result in graded.results],
+        "learner": clean(learner),
+        "notebook": clean(file),
+        "sha256": digest,
+        "assignment": clean(assignment),
+        "day": day,
+        "title": title,
+        "earned": sum(result.earned for result in results),
+        "points": sum(result.points for result in results),
+        "problem": clean(problem),
+        "exercises": [_exercise(result, places.get(result.exercise, "")) for result in results],
         "seed": run.seed,
-        "isolation": {"level": ISOLATION, "meaning": MEANING},
-        "limit_seconds": run.limit,
+        "isolation": {"level": level, "meaning": MEANINGS[level], "locks": list(locks)},
+        "limits": {"seconds": run.limit, "memory_bytes": Limits().memory},
+        "grader": grader,
         "started": run.started,
-        "seconds": round(graded.seconds, 3),
+        "seconds": round(seconds, 3),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -67,13 +80,14 @@ def as_data(graded: Graded, run: Run) -> dict[str, Any]:
     }
 
 
-def _exercise(result: ExerciseResult, graded: Graded) -> dict[str, Any]:
+def _exercise(result: ExerciseResult, place: str) -> Report:
     return {
         "exercise": result.exercise,
         "title": result.title,
         "earned": result.earned,
         "points": result.points,
-        "place": clean(graded.places.get(result.exercise, "")),
+        "seconds": round(result.seconds, 3),
+        "place": clean(place),
         "mistake": result.diagnosis,
         "items": [
             {
@@ -88,7 +102,7 @@ def _exercise(result: ExerciseResult, graded: Graded) -> dict[str, Any]:
     }
 
 
-def why(report: dict[str, Any]) -> list[tuple[str, str]]:
+def why(report: Report) -> list[tuple[str, str]]:
     """The exercises that lost points, each with the mistake's name or else the first two reasons."""
     lost = []
     for exercise in report["exercises"]:
@@ -100,46 +114,71 @@ def why(report: dict[str, Any]) -> list[tuple[str, str]]:
     return lost
 
 
+def most_missed(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
+    """Exercise, property and how many lost it, the most missed first.
+
+    What could not be judged at all, so that one reason stands at every item, says nothing about a property.
+    """
+    exercises = [exercise for report in class_ for exercise in report["exercises"]]
+    judged = [e for e in exercises if len({item["reason"] for item in e["items"]}) > 1]
+    lost = Counter(
+        (e["title"], item["statement"])
+        for e in judged
+        for item in e["items"]
+        if item["earned"] < item["points"]
+    )
+    return [(exercise, statement, count) for (exercise, statement), count in lost.most_common()]
+
+
+def mistakes(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
+    """Exercise, named mistake and how many made it, the most frequent first."""
+    made = Counter(
+        (e["title"], e["mistake"]) for report in class_ for e in report["exercises"] if e["mistake"]
+    )
+    return [(exercise, sentence, count) for (exercise, sentence), count in made.most_common()]
+
+
 # --- Writing ------------------------------------------------------------------------------------------
 
 
-def write_report(report: dict[str, Any], out: Path) -> None:
-    """Write LEARNER.json and LEARNER.html into the folder of the day."""
+def write_report(report: Report, out: Path) -> None:
+    """Write LEARNER.html and then LEARNER.json into the folder of the day: where there is JSON, all is there."""
     folder = out / (report["day"] or UNKNOWN)
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(report)
+    with write_atomically(folder / f"{name}.html") as file:
+        file.write(_templates().get_template("learner.html").render(report=report))
     with write_atomically(folder / f"{name}.json") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
-    with write_atomically(folder / f"{name}.html") as file:
-        file.write(_templates().get_template("learner.html").render(report=report))
 
 
-def write_class(day: str, class_: list[Graded], reports: list[dict[str, Any]], out: Path) -> None:
+def write_class(reports: Sequence[Report], out: Path) -> None:
     """Write the instructor's page of one day, index.html."""
     page = (
         _templates()
         .get_template("class.html")
         .render(
-            day=title(day) if day else "Notebooks of no known day",
+            day=reports[0]["title"] or "Notebooks of no known day",
             reports=reports,
-            missed=most_missed(class_),
-            mistakes=mistakes(class_),
+            missed=most_missed(reports),
+            mistakes=mistakes(reports),
             why=why,
             file_name=file_name,
         )
     )
-    with write_atomically(out / (day or UNKNOWN) / "index.html") as file:
+    with write_atomically(out / (reports[0]["day"] or UNKNOWN) / "index.html") as file:
         file.write(page)
 
 
-def file_name(report: dict[str, Any]) -> str:
+def file_name(report: Report) -> str:
     """What a learner's files are called. Of a notebook without a day there may be several, so its own name is added."""
     if report["day"] and report["learner"] != "index":
         return report["learner"]
     return f"{report['learner']}-{Path(report['notebook']).stem}"
 
 
+@cache
 def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("autograder"),
@@ -155,14 +194,6 @@ def _templates() -> Environment:
 def _code(text: str) -> Markup:
     """Escaped, with what stands in backticks set as code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-
-
-def summary(reports: Iterable[dict[str, Any]]) -> list[list[str]]:
-    """Rows for the table: learner, score, and a score for each exercise."""
-    return [
-        [report["learner"], score(report), *(score(exercise) for exercise in report["exercises"])]
-        for report in reports
-    ]
 
 
 def score(part: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ class Exercise:
     title: str
     answer: str
     items: tuple[Item, ...]
+    seconds: float | None = None  # what the learner's code may take; None: what the command says
 
     @property
     def points(self) -> int:
@@ -113,12 +114,12 @@ def item(points: int, whole: bool = False) -> Callable[[Check], Item]:
     return make
 
 
-def exercise(name: str, answer: str) -> Callable[[type], Exercise]:
+def exercise(name: str, answer: str, seconds: float | None = None) -> Callable[[type], Exercise]:
     """Turn a class of items into an Exercise, in the order written, and register it."""
 
     def make(cls: type) -> Exercise:
         items = tuple(value for value in vars(cls).values() if isinstance(value, Item))
-        made = Exercise(name, inspect.getdoc(cls) or name, answer, items)
+        made = Exercise(name, inspect.getdoc(cls) or name, answer, items, seconds)
         if name in _registry:
             raise TypeError(f"two rubrics are called {name}")
         _registry[name] = made

@@ -1,25 +1,12 @@
-"""A learner's notebook: reading it, finding the answer to each exercise in it, and running it.
+"""A learner's notebook: reading it, and finding the answer to each exercise in it.
 
-The namespace in which an exercise is judged is formed like this:
-
-1. the instructor's imports, definitions and constants, from the released notebook;
-2. then the learner's cells in the order of the notebook, as a kernel would run them, except those that are the
-   instructor's unchanged. A cell that raises costs nothing by itself: what it defined before that is there;
-3. of several definitions of an exercise's name, the one in the exercise's own cell counts (`find_answer`).
-
-That is done once. Each judgement gets a copy, in which the learner's functions and classes are defined anew, so
-that they call each other, or the model answers put in their place, by the names in that copy.
-
-The submission's file is only ever read, and its outputs and metadata are not believed: cell ids and grade ids
-merely say where to look first.
+The file is only ever read, never run here. Its outputs and metadata are not believed: cell ids and grade ids merely
+say where to look first.
 """
 
 import ast
-import hashlib
 import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,9 +14,7 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from autograder.confine import Allowance, Interrupted, TimeUp
 from autograder.rubric import Exercise, load_exercises
-from autograder.worker import message_of, run_cell
 from handmade.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -69,15 +54,16 @@ class Cell:
 
 
 def read_notebook(path: Path) -> list[Cell]:
-    """The code cells of a notebook.
+    """The code cells of a notebook in a file."""
+    return read_cells(path.read_bytes(), path.name)
+
+
+def read_cells(raw: bytes, file: str) -> list[Cell]:
+    """The code cells of what was handed in; `file` is its name.
 
     Raises:
-        UserError: the file is not a notebook of format 4.
+        UserError: it is not a notebook of format 4.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"The file cannot be read ({error.strerror}); hand it in again.") from None
     if not raw.strip():
         raise UserError("The file is empty; save the notebook and hand it in again.")
     try:
@@ -220,7 +206,9 @@ class Released:
 
     assignment: str  # nbgrader's name for it: the week's folder
     notebook: str  # "day09_attention"
-    setup: str  # imports, definitions and constants
+    setup: list[
+        str
+    ]  # imports, definitions and constants, one by one: what fails does not take the next with it
     texts: frozenset[str]  # its code cells, to tell them from the learner's
 
 
@@ -229,15 +217,15 @@ def released(day: str) -> Released:
     """The instructor's copy of a day; a bare prelude where the day's notebook is not built yet."""
     path = next((ROOT / "course").glob(f"*/{day}_*.ipynb"), None)
     if path is None:
-        return Released(day, day, PRELUDE, frozenset())
+        return Released(day, day, definitions(PRELUDE), frozenset())
     cells = read_notebook(path)
     graded = {id for e in load_exercises().values() if e.day == day for id in (e.cell_id, e.check_id)}
     others = [cell for cell in cells if cell.id not in graded and not cell.tags & {"setup", "demonstration"}]
-    setup = "\n".join(definitions(cell.source) for cell in others)
-    return Released(path.parent.name, path.stem, setup, frozenset(_squeeze(cell.written) for cell in cells))
+    setup = [statement for cell in others for statement in definitions(cell.source)]
+    return Released(path.parent.name, path.stem, setup, frozenset(squeeze(cell.written) for cell in cells))
 
 
-def definitions(source: str) -> str:
+def definitions(source: str) -> list[str]:
     """What is left of a cell without its demonstrations: imports, definitions, and constants (no calls)."""
     kept = []
     for node in ast.parse(source).body:
@@ -247,99 +235,8 @@ def definitions(source: str) -> str:
             keep = isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
         if keep:
             kept.append(ast.unparse(node))
-    return "\n".join(kept)
+    return kept
 
 
-def _squeeze(source: str) -> str:
+def squeeze(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.strip().splitlines())
-
-
-# --- Running ------------------------------------------------------------------------------------------
-
-
-class Submission:
-    """The cells of one notebook and the answers found in them. `limit` is in seconds, for each cell."""
-
-    def __init__(self, cells: list[Cell], day: str, limit: float) -> None:
-        self.limit, self.day, self.released = limit, day, released(day)
-        self.exercises = [exercise for exercise in load_exercises().values() if exercise.day == day]
-        self.answers = {exercise: find_answer(exercise, cells) for exercise in self.exercises}
-        answers = self.answers.values()
-        self.cells = [cell for cell in cells if cell in answers or not self._instructors(cell)]
-        self.trouble: dict[Cell, BaseException] = {}  # what running a cell ended in
-        self.first = self._run(self._set_up())
-
-    def _instructors(self, cell: Cell) -> bool:
-        """A cell of the released notebook as it was, or a demonstration, neither of which is the learner's work."""
-        # The build names a cell after its text, so cells of an earlier release can be told too.
-        digest = hashlib.sha256(cell.written.encode(errors="replace")).hexdigest()[:8]
-        unchanged = _squeeze(cell.written) in self.released.texts or cell.id.startswith(
-            f"{self.day}-{digest}"
-        )
-        return unchanged or "demonstration" in cell.tags
-
-    def missing(self, exercise: Exercise) -> str:
-        """Why there is nothing to judge, in one sentence, or "" if there is."""
-        name, cell = exercise.defines, self.answers[exercise]
-        if cell is None:
-            return f"The notebook does not define `{name}`."
-        if cell.problem:
-            return f"The cell of `{name}` is not valid Python: {cell.problem}."
-        trouble = self.trouble.get(cell)
-        if isinstance(trouble, TimeUp):
-            return f"The cell of `{name}` did not finish: {message_of(trouble)}."
-        if name not in cell.defines:
-            others = ", ".join(f"`{other}`" for other in cell.defines)
-            return f"The cell of `{name}` does not define it" + (f", but {others}." if others else ".")
-        if name not in self.first:
-            said = f"{type(trouble).__name__}: {message_of(trouble)}"
-            return f"The cell of `{name}` stopped before defining it: {said}."
-        return ""
-
-    def namespace(self) -> dict[str, Any]:
-        """What the notebook defines, for one judgement."""
-        return self._run(dict(self.first), definitions_only=True)
-
-    def _set_up(self) -> dict[str, Any]:
-        namespace: dict[str, Any] = {
-            "__name__": "__main__",
-            "get_ipython": _Kernel,
-            "display": lambda *objects, **options: None,
-        }
-        for statement in ast.parse(self.released.setup).body:
-            # What fails here is of no use to an exercise: a widget's import, a constant made from a run's result.
-            with suppress(Exception):
-                run_cell(ast.unparse(statement), "setup", namespace)
-        return namespace
-
-    def _run(self, namespace: dict[str, Any], definitions_only: bool = False) -> dict[str, Any]:
-        """Run the learner's cells in the namespace; whatever one raises ends that cell only."""
-        answers: dict[str, Any] = {}
-        for cell in self.cells:
-            part = None
-            if definitions_only:
-                part = ast.parse(cell.source)
-                part.body = [
-                    node
-                    for node in part.body
-                    if getattr(node, "name", None) in self.first or _is_named_lambda(node)
-                ]
-            try:
-                with Allowance(self.limit).spend():
-                    run_cell(cell.source, f"code cell {cell.number}", namespace, part)
-            except Interrupted:
-                raise
-            except BaseException as error:
-                self.trouble.setdefault(cell, error)
-            for exercise, answer in self.answers.items():
-                if answer is cell and exercise.defines in namespace:
-                    answers[exercise.defines] = namespace[exercise.defines]
-        namespace.update(answers)
-        return namespace
-
-
-class _Kernel:
-    """What magics call instead of IPython: every method accepts anything and does nothing."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments, **options: None

@@ -4,6 +4,8 @@ A message is one JSON header and the raw buffers of its tensors:
 
     4 bytes, big endian: length of the header | header | buffer 0 | buffer 1 | ...
 
+Between processes each message travels in a frame, a letter (what it is) and its length before it.
+
 Data is None, bool, int, float, str, Tensor, list, tuple, dict, or a Handle, which stands for an object that
 stays where it is. Nothing is ever unpickled, and tensors arrive as fresh, exact `torch.Tensor`s: a subclass or
 an object that merely behaves like data does not survive the journey.
@@ -11,7 +13,9 @@ an object that merely behaves like data does not survive the journey.
 
 import json
 import math
+import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +29,10 @@ DTYPES = {
         torch.float16, torch.bfloat16, torch.float32, torch.float64,
     )
 }  # fmt: skip
+
+
+LONGEST_HEADER = 16 << 20
+LONGEST_FRAME = 256 << 20
 
 
 class WireError(ValueError):
@@ -61,6 +69,8 @@ def decode(message: bytes) -> Any:
     """
     try:
         (length,) = struct.unpack_from(">I", message)
+        if length > LONGEST_HEADER:
+            _refuse("a header of over 16 MiB")
         header = json.loads(message[4 : 4 + length].decode())
         reader = _Buffers(message, 4 + length)
         value = _unpack(header, reader)
@@ -173,3 +183,53 @@ class _Buffers:
 
 def _refuse(what: str) -> Any:
     raise WireError(f"{what} is not plain data")
+
+
+# --- Frames -------------------------------------------------------------------------------------------
+
+
+def send_frame(channel: socket.socket, letter: bytes, message: bytes, deadline: float | None = None) -> None:
+    """Send one message; until `deadline`, a time of the monotonic clock.
+
+    Raises:
+        TimeoutError: it was not taken in time.
+        OSError: the other side is gone.
+    """
+    channel.settimeout(_left(deadline))
+    channel.sendall(letter + struct.pack(">Q", len(message)))
+    channel.sendall(message)
+
+
+def receive_frame(channel: socket.socket, deadline: float | None = None) -> tuple[bytes, bytes]:
+    """The next frame's letter and message.
+
+    Raises:
+        TimeoutError: it was not complete in time.
+        EOFError, OSError: the other side is gone.
+        WireError: it is longer than any that is needed.
+    """
+    head = _receive(channel, 9, deadline)
+    (length,) = struct.unpack(">Q", head[1:])
+    if length > LONGEST_FRAME:
+        _refuse(f"a message of {length:,} bytes")
+    return head[:1], _receive(channel, length, deadline)
+
+
+def _receive(channel: socket.socket, length: int, deadline: float | None) -> bytes:
+    received = bytearray()
+    while len(received) < length:  # it grows with what comes, not with what was announced
+        channel.settimeout(_left(deadline))
+        piece = channel.recv(min(length - len(received), 1 << 20))
+        if not piece:
+            raise EOFError("the other side is gone")
+        received += piece
+    return bytes(received)
+
+
+def _left(deadline: float | None) -> float | None:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

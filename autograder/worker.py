@@ -4,42 +4,51 @@ A request is a dict {"op": ..., ...}; the answer is {"ok": value} or {"error": {
 stays here under a number and goes out as a `Handle`. Nothing that this side says of itself is believed: the
 examiner judges returned values only.
 
-The worker knows no rubric. It runs in the examiner's own process for now, behind an interface (`answer`) that
-has room for a process boundary.
+The worker knows no rubric. Learners' code meets it in a jailed process (`autograder.jail`); known answers, which are
+our own, are run by it in the examiner's process.
 """
 
 import ast
+import importlib
 import linecache
+import socket
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+import torch.nn as nn
 from torch import Tensor
 
-from autograder.confine import Interrupted
-from autograder.wire import DTYPES, Handle, WireError, decode, encode
+from autograder.wire import (
+    DTYPES,
+    Handle,
+    WireError,
+    decode,
+    encode,
+    receive_frame,
+    send_frame,
+)
+
+Ask = Callable[[bytes], bytes]  # puts a question to the examiner while it waits for an answer
 
 
 class Worker:
-    """Answers requests about one namespace. `guard` is entered around everything that runs the learner's code."""
+    """Answers requests about one namespace."""
 
-    def __init__(
-        self, namespace: dict[str, Any], guard: Callable[[], AbstractContextManager] = nullcontext
-    ) -> None:
-        self.namespace, self.guard = namespace, guard
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
         self.objects: list[Any] = []
+        self.answers: dict[str, Any] = {}  # the exercises' names, each as its own cell left it
+        self.ask: Ask
 
-    def answer(self, request: bytes) -> bytes:
+    def answer(self, request: bytes, ask: Ask) -> bytes:
         """Do what the request asks; whatever the learner's code raises becomes an answer."""
+        self.ask = ask
         try:
             message = decode(request)
             operation = OPERATIONS[message.pop("op")]
-            with self.guard():
-                return encode({"ok": self.pack(operation(self, **message))})
-        except Interrupted:
-            raise
+            return encode({"ok": self.pack(operation(self, **message))})
         except BaseException as error:  # sys.exit() too is only an answer
             return encode({"error": describe(error)})
 
@@ -54,8 +63,7 @@ class Worker:
             return kind(self.pack(each) for each in value)
         if kind is dict:
             return {self.pack(key): self.pack(each) for key, each in value.items()}
-        self.objects.append(value)
-        return Handle(len(self.objects) - 1, kind.__name__)
+        return self.store(value)
 
     def unpack(self, value: Any) -> Any:
         """The reverse: handles become the objects they stand for."""
@@ -67,19 +75,97 @@ class Worker:
             return {self.unpack(key): self.unpack(each) for key, each in value.items()}
         return value
 
+    def store(self, value: Any) -> Handle:
+        self.objects.append(value)
+        return Handle(len(self.objects) - 1, type(value).__name__)
+
+
+# --- A notebook ---------------------------------------------------------------------------------------
+
+
+def setup(worker: Worker, statements: list[str]) -> None:
+    """Run the instructor's statements. What fails is of no use to an exercise: a widget, a run's result."""
+    worker.namespace |= {
+        "__name__": "__main__",
+        "get_ipython": Kernel,
+        "display": lambda *objects, **options: None,
+    }
+    for statement in statements:
+        try:
+            run_cell(statement, "setup", worker.namespace)
+        except Exception:
+            continue
+
+
+def cell(worker: Worker, source: str, name: str, only_definitions: bool, answers: list[str]) -> None:
+    """Run one of the learner's cells; `answers` are the exercises' names for which it is the cell that counts."""
+    part = ast.parse(source)
+    if only_definitions:
+        part.body = [node for node in part.body if isinstance(node, DEFINITIONS) or is_named_lambda(node)]
+    try:
+        run_cell(source, name, worker.namespace, part)
+    finally:
+        worker.answers |= {name: worker.namespace[name] for name in answers if name in worker.namespace}
+
+
+def settle(worker: Worker, stand_ins: dict[str, str]) -> list[str]:
+    """After the last cell: put each answer, and what stands in for one, under its name. Returns all names.
+
+    `stand_ins` maps a name to the library's module of which it is taken.
+    """
+    worker.namespace |= worker.answers
+    for name, module in stand_ins.items():
+        worker.namespace[name] = getattr(importlib.import_module(module), name)
+    return [name for name in worker.namespace if isinstance(name, str)]
+
+
+DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def is_named_lambda(node: ast.stmt) -> bool:
+    """`f = lambda x: ...`, a definition in all but form."""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Lambda)
+    )
+
+
+class Kernel:
+    """What magics call instead of IPython: every method accepts anything and does nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: None
+
+
+# --- Objects ------------------------------------------------------------------------------------------
+
 
 def name(worker: Worker, name: str) -> Any:
     """A handle to what the learner's notebook calls `name`."""
     if name not in worker.namespace:
         raise NameError(f"the notebook does not define `{name}`")
-    worker.objects.append(worker.namespace[name])
-    return Handle(len(worker.objects) - 1, "function")
+    return worker.store(worker.namespace[name])
 
 
-def keep(worker: Worker, value: Any) -> Any:
+def keep(worker: Worker, value: Any, requires_grad: bool) -> Any:
     """Put a value here and hand out its number, so that two calls can be given the very same object."""
-    worker.objects.append(worker.unpack(value))
-    return Handle(len(worker.objects) - 1, type(value).__name__)
+    value = worker.unpack(value)
+    return worker.store(value.requires_grad_() if requires_grad else value)
+
+
+def build(worker: Worker, answer: str, args: tuple, kwargs: dict, state: dict | None) -> Any:
+    """Make an object of the library's, "handmade.tiny.TinyLM", and load its weights."""
+    module, _, name = answer.rpartition(".")
+    made = getattr(importlib.import_module(module), name)(*worker.unpack(args), **worker.unpack(kwargs))
+    if state is not None:
+        made.load_state_dict(state)
+    return worker.store(made)
+
+
+def callback(worker: Worker, number: int, module: bool, attributes: dict[str, Any]) -> Any:
+    """Make a function (or a module, with `attributes`) of which each call is a question to the examiner."""
+    return worker.store((Table if module else Callback)(worker, number, attributes))
 
 
 def call(worker: Worker, target: Handle, args: tuple, kwargs: dict) -> Any:
@@ -92,6 +178,26 @@ def attribute(worker: Worker, target: Handle, name: str) -> Any:
     return getattr(worker.unpack(target), name)
 
 
+def assign(worker: Worker, target: Handle, name: str, value: Any) -> None:
+    """Set an attribute."""
+    setattr(worker.unpack(target), name, worker.unpack(value))
+
+
+def element(worker: Worker, target: Handle, key: Any) -> Any:
+    """object[key]"""
+    return worker.unpack(target)[worker.unpack(key)]
+
+
+def length(worker: Worker, target: Handle) -> int:
+    """len(object)"""
+    return len(worker.unpack(target))
+
+
+def iterator(worker: Worker, target: Handle) -> Any:
+    """iter(object)"""
+    return worker.store(iter(worker.unpack(target)))
+
+
 def following(worker: Worker, target: Handle) -> Any:
     """The next value of an iterator, as [value], or [] at its end."""
     return [value for value in [next(worker.unpack(target), worker)] if value is not worker]
@@ -101,28 +207,87 @@ def gradients(worker: Worker, target: Handle, args: tuple, kwargs: dict, cotange
     """Call with gradients on: the output, and the gradient of (output * cotangent).sum() for each argument.
 
     A floating-point tensor argument gets its gradient, None if none reached it; any other argument gets None.
+    The third part is the same for the parameters of a module, by their names.
     """
     leaves = [
         arg.clone().requires_grad_() if isinstance(arg, Tensor) and arg.is_floating_point() else arg
         for arg in worker.unpack(args)
     ]
+    function = worker.unpack(target)
+    parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
     with torch.enable_grad():
         # The function is given copies, so that one that works in place can still be differentiated.
         copies = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        output = worker.unpack(target)(*copies, **worker.unpack(kwargs))
+        output = function(*copies, **worker.unpack(kwargs))
         if output.requires_grad:
+            for parameter in parameters.values():
+                parameter.grad = None
             (output * cotangent).sum().backward()
-    return output, [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]
+    of_arguments = [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]
+    return output, of_arguments, {name: parameter.grad for name, parameter in parameters.items()}
 
 
 OPERATIONS: dict[str, Callable] = {
+    "setup": setup,
+    "cell": cell,
+    "settle": settle,
     "name": name,
     "keep": keep,
+    "build": build,
+    "callback": callback,
     "call": call,
     "attribute": attribute,
+    "assign": assign,
+    "element": element,
+    "length": length,
+    "iterator": iterator,
     "next": following,
     "gradients": gradients,
 }
+
+
+class Callback:
+    """A function whose body is at the examiner's. What it returns is data, without a graph."""
+
+    def __init__(self, worker: Worker, number: int, attributes: dict[str, Any]) -> None:
+        self._question = lambda args, kwargs: _ask(worker, number, args, kwargs)
+        self.__dict__.update(attributes)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._question(args, kwargs)
+
+
+class Table(nn.Module):
+    """The same as a model: `forward` is at the examiner's. It has one weight, which says on which device it is."""
+
+    def __init__(self, worker: Worker, number: int, attributes: dict[str, Any]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self._question = lambda args, kwargs: _ask(worker, number, args, kwargs)
+        for name, value in attributes.items():
+            setattr(self, name, Namespace(value) if isinstance(value, dict) else value)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._question(args, kwargs)
+
+
+class Namespace:
+    """A dict that is read with dots: model.config.block_size."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+
+def _ask(worker: Worker, number: int, args: tuple, kwargs: dict) -> Any:
+    question = {"callback": number, "args": worker.pack(args), "kwargs": worker.pack(kwargs)}
+    match decode(worker.ask(encode(question))):
+        case {"ok": value}:
+            return worker.unpack(value)
+        case {"error": str(message)}:
+            raise RuntimeError(message)
+
+
+# --- Errors, cells, the channel -----------------------------------------------------------------------
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -152,3 +317,18 @@ def run_cell(source: str, name: str, namespace: dict[str, Any], part: ast.Module
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(part or source, filename, "exec", dont_inherit=True), namespace)
+
+
+def serve(worker: Worker, channel: socket.socket) -> None:
+    """Answer what comes over the channel until the examiner closes it."""
+
+    def ask(question: bytes) -> bytes:
+        send_frame(channel, b"Q", question)
+        return receive_frame(channel)[1]
+
+    while True:
+        try:
+            _, request = receive_frame(channel)
+        except (EOFError, OSError):
+            return
+        send_frame(channel, b"A", worker.answer(request, ask))

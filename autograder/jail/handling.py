@@ -1,0 +1,263 @@
+"""The grader's side of the jail: start a nursery at the strongest level that holds, get workers, end them."""
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from autograder.jail import trial
+from autograder.jail.levels import LEVELS, Limits
+from autograder.remote import Channel, Learner, LearnerError
+from autograder.wire import WireError, receive_frame, send_frame
+from autograder.worker import Ask
+from handmade.errors import UserError
+
+STARTING = 120.0  # seconds that a nursery may take to import torch on a busy machine
+MOST_DATA = 1 << 30  # bytes that one worker may return in all
+
+
+class NotJailed(RuntimeError):
+    """A worker could not be locked in as its nursery's level says. No learner's code was run in it."""
+
+
+class Nursery:
+    """The warm process from which workers are forked. Library copies are put into `libraries`.
+
+    Raises:
+        OSError: this level is not to be had here.
+    """
+
+    def __init__(self, level: str) -> None:
+        self.level = level
+        self.libraries = Path(tempfile.mkdtemp(prefix="handmade-libraries-"))
+        self.libraries.chmod(0o755)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+        with theirs:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "autograder.jail.nursery",
+                    str(theirs.fileno()),
+                    level,
+                    str(self.libraries),
+                ],
+                pass_fds=[theirs.fileno()],
+                env=_innocent_environment() | threads | {"MALLOC_ARENA_MAX": "2"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the grader
+            )
+        atexit.register(self.close)
+        self.control.settimeout(STARTING)
+        if self.control.recv(16) != b"ready":
+            last = (self.process.stderr.read().decode(errors="replace").strip() or "it ended").splitlines()[
+                -1
+            ]
+            self.close()
+            raise OSError(last)
+
+    def worker(self, library: Path, limits: Limits) -> "Process":
+        """A new worker, jailed, in which `handmade` is the copy in the folder `library`, one of `libraries`."""
+        ours, channel = socket.socketpair()
+        leash, theirs = socket.socketpair()
+        order = json.dumps({"library": str(library), "limits": asdict(limits)}).encode()
+        with channel, theirs:
+            socket.send_fds(self.control, [order], [channel.fileno(), theirs.fileno()])
+        return Process(ours, leash)
+
+    def close(self) -> None:
+        """End the nursery. Its workers end with their leashes."""
+        atexit.unregister(self.close)
+        self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        shutil.rmtree(self.libraries, ignore_errors=True)
+
+
+def _innocent_environment() -> dict[str, str]:
+    """What Python needs to start; nothing that somebody may have put into theirs."""
+    kept = (
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "PYTHONPATH",
+        "LD_LIBRARY_PATH",
+        "VIRTUAL_ENV",
+        "SYSTEMROOT",
+        "TMPDIR",
+    )
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+@dataclass
+class Process:
+    """One worker. `left` is the wall-clock time in seconds that it may still take."""
+
+    channel: socket.socket
+    leash: socket.socket
+    left: float = field(default=10.0)
+    received: int = 0
+    allowed: float = field(default=10.0)
+    gone: LearnerError | None = None
+    locks: list[str] = field(default_factory=list)  # what holds it; known once it has answered
+
+    def allow(self, seconds: float) -> None:
+        """Give it so much time from now on."""
+        self.allowed = self.left = seconds
+
+    def send(self, request: bytes, serve: Ask) -> bytes:
+        """Ask it something; its own questions in between go to `serve`.
+
+        Raises:
+            LearnerError: it took too long, said too much, or died, now or earlier.
+            NotJailed: it never got as far as a learner's code.
+        """
+        if self.gone:
+            raise self.gone
+        began = time.monotonic()
+        deadline = began + self.left
+        try:
+            if not self.locks:
+                self._meet()
+            send_frame(self.channel, b"R", request, deadline)
+            while True:
+                letter, message = receive_frame(self.channel, deadline)
+                self.received += len(message)
+                if self.received > MOST_DATA:
+                    raise WireError("over 1 GiB in all")
+                if letter == b"A":
+                    return message
+                if letter != b"Q":
+                    raise WireError("a frame of an unknown kind")
+                paused = time.monotonic()
+                reply = serve(message)
+                deadline += time.monotonic() - paused
+                send_frame(self.channel, b"R", reply, deadline)
+        except TimeoutError:
+            raise self._end(f"it ran longer than {self.allowed:g} seconds", "TimeUp") from None
+        except WireError as error:
+            raise self._end(f"it returned {error}", "WireError") from None
+        except (EOFError, OSError):
+            raise self._end("", "Died") from None
+        finally:
+            self.left = max(0.0, deadline - time.monotonic())
+
+    def _meet(self) -> None:
+        """Wait until it is locked in. That takes its time from nobody's allowance."""
+        try:
+            letter, message = receive_frame(self.channel, time.monotonic() + STARTING)
+        except (EOFError, OSError) as error:
+            raise NotJailed(self.close().get("error") or str(error)) from None
+        if letter != b"L":
+            raise NotJailed(message.decode())
+        self.locks = message.decode().split()
+
+    def _end(self, message: str, kind: str) -> LearnerError:
+        report = self.close()
+        if kind == "Died":
+            message = _death(report.get("status"))
+        self.gone = LearnerError(kind, message)
+        return self.gone
+
+    def close(self) -> dict:
+        """End it, and wait until it is dead. Returns how it ended, and the processor time that it had."""
+        if self.leash.fileno() < 0:
+            return {}
+        self.channel.close()
+        self.leash.shutdown(socket.SHUT_WR)
+        self.leash.settimeout(5.0)
+        with self.leash, contextlib.suppress(OSError, ValueError):
+            return json.loads(self.leash.recv(1 << 16))
+        return {}
+
+
+def _death(status: int | None) -> str:
+    """Why a process ended that should have gone on, as far as its exit status tells."""
+    match status:
+        case -9 | None:
+            return "its process was killed: most likely it used too much memory"
+        case -11 | -7 | -4:
+            return "its process crashed"
+        case _:
+            return "its process ended"
+
+
+# --- Choosing a level ---------------------------------------------------------------------------------
+
+
+def start(required: str = "") -> Nursery:
+    """A nursery at the strongest level that this system allows and that holds against a trial break-out.
+
+    Raises:
+        UserError: that is weaker than `required`.
+    """
+    reasons = []
+    for level in LEVELS:
+        nursery, problems = _try(level)
+        if nursery:
+            return nursery
+        reasons.append(f"{level}: {'; '.join(problems)}")
+        if level == required:
+            raise UserError(
+                f"Isolation “{required}” is not to be had on this system ({'; '.join(reasons)}); "
+                "choose a lower --require-isolation, or another system."
+            )
+    raise UserError(f"No process for learners' code can be started ({'; '.join(reasons)}).")
+
+
+def examine_levels() -> Iterator[tuple[str, list[str]]]:
+    """Each level, and why it does not hold here: nothing where it does."""
+    for level in LEVELS:
+        nursery, problems = _try(level)
+        if nursery:
+            nursery.close()
+        yield level, problems
+
+
+def _try(level: str) -> tuple[Nursery | None, list[str]]:
+    try:
+        nursery = Nursery(level)
+    except OSError as error:
+        return None, [str(error)]
+    if problems := break_out(nursery):
+        nursery.close()
+        return None, problems
+    return nursery, []
+
+
+def break_out(nursery: Nursery) -> list[str]:
+    """What a worker of this nursery can do that its level should not let it: a real attempt at each."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+        secret, library = Path(folder) / "secret", nursery.libraries / "none"
+        os.chmod(folder, 0o755)
+        secret.write_text("secret")
+        library.mkdir(exist_ok=True)
+        worker = nursery.worker(library, Limits())
+        worker.allow(STARTING)
+        here = {"secret": str(secret), "port": listener.getsockname()[1], "grader": os.getpid()}
+        try:
+            channel = Channel(worker.send)
+            channel.ask("setup", statements=[Path(trial.__file__).read_text(encoding="utf-8")])
+            attempts = Learner(channel).attempts(here)
+        except LearnerError as error:
+            return [f"its trial ended early ({error})"]
+        finally:
+            worker.close()
+    allowed = trial.ALLOWED[nursery.level]
+    return sorted(name for name, happened in attempts.items() if happened and name not in allowed)

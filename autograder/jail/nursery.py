@@ -1,0 +1,160 @@
+"""The warm process of which workers are forks: torch is imported, one thread runs, and there is nothing to find.
+
+    python -m autograder.jail.nursery CONTROL LEVEL LIBRARIES
+
+On the socket CONTROL the grader sends, for each worker, what it is to get and two sockets: the *channel*, which
+carries requests and answers, and the *leash*. Nursery, keeper and worker are each the parent of the next. The keeper
+ends the worker as soon as the other end of the leash is closed, so that none outlives the grader, and reports over
+it how the worker ended. The nursery never computes: a fork of a process with more than one thread can hang.
+"""
+
+import gc
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot
+import numpy
+import torch
+import torch.utils.data
+
+from autograder.jail import levels
+from autograder.jail.levels import Limits, lock, prepare
+from autograder.wire import send_frame
+from autograder.worker import Worker, serve
+
+SEED = 0  # of what the learner's code may draw; no secret, and the same for everyone
+
+
+def main(control: socket.socket, level: str, libraries: str) -> None:
+    """Warm up, enter the jail as far as all workers share it, and fork until the grader closes the socket."""
+    if level == "namespaces":
+        levels.enter_namespaces()
+    warm_up()
+    memory = levels.memory_in_use() if sys.platform == "linux" else 0
+    levels.needed(), levels.hidden()
+    if level == "namespaces":
+        levels.enter_root(libraries)
+    forget_the_grader()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries keepers
+    gc.collect()
+    gc.freeze()  # what is there now will not be looked at again, so it stays shared with the forks
+    control.send(b"ready")
+    while True:
+        message, sockets, *_ = socket.recv_fds(control, 1 << 16, 2)
+        if not message:
+            return
+        if os.fork() == 0:
+            control.close()
+            keep(json.loads(message), level, memory, *(socket.socket(fileno=fd) for fd in sockets))
+        for fd in sockets:
+            os.close(fd)
+
+
+def warm_up() -> None:
+    """Have everything imported that is imported at first use: seconds, which are not the learner's."""
+    torch.set_num_threads(1)
+    torch.ones(2, 2, device="meta").tril()
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    matplotlib.use("agg")
+
+
+def forget_the_grader() -> None:
+    """Leave no way by which `import` finds the grader or the library with its answers."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in str(finder)]
+    sys.path[:] = [p for p in sys.path if any(p == n or p.startswith(n + "/") for n in levels.needed())]
+    sys.path_importer_cache.clear()
+    sys.modules["autograder"].__path__ = []
+    os.environ.clear()
+    os.environ.update(HOME="/tmp", PATH="", LANG="C.UTF-8", USER="learner", MPLBACKEND="agg")
+    sys.argv = [""]
+
+
+def keep(
+    order: dict[str, Any], level: str, memory: int, channel: socket.socket, leash: socket.socket
+) -> None:
+    """Be the keeper of one worker: start it, wait until it ends or the leash is let go, and say how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    scratch, worker = "", 0
+    try:
+        scratch, library = prepare(level, order["library"])
+        worker = os.fork()
+        if worker == 0:
+            be_worker(order, level, memory, scratch, library, channel, leash)
+        channel.close()
+        watch = select.poll()
+        watch.register(leash, select.POLLIN)
+        if hasattr(os, "pidfd_open"):
+            watch.register(os.pidfd_open(worker), select.POLLIN)
+            watch.poll()
+        else:
+            while (
+                not watch.poll(20)
+                and os.waitid(os.P_PID, worker, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+            ):
+                pass
+        end(worker, level)
+        _, status, used = os.wait4(worker, 0)
+        report = {"status": os.waitstatus_to_exitcode(status), "cpu": used.ru_utime + used.ru_stime}
+    except BaseException as error:
+        report = {"error": f"{type(error).__name__}: {error}"}
+    if level != "namespaces" and scratch:
+        import shutil
+
+        shutil.rmtree(scratch, ignore_errors=True)
+    with suppress(OSError):  # the grader may be gone
+        leash.send(json.dumps(report).encode())
+    os._exit(0)
+
+
+def end(worker: int, level: str) -> None:
+    """Kill the worker. In a namespace everything that it started dies with it; else what is in its session does."""
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
+    if level == "process":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker, signal.SIGKILL)
+
+
+def be_worker(
+    order: dict[str, Any],
+    level: str,
+    memory: int,
+    scratch: str,
+    library: str,
+    channel: socket.socket,
+    leash: socket.socket,
+) -> None:
+    """Lock oneself in, and answer until the channel is closed. Never returns."""
+    try:
+        leash.close()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nowhere, standard)
+        os.close(nowhere)
+        os.chdir(scratch)
+        os.environ.update(HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch)
+        sys.path.insert(0, library)
+        random.seed(SEED), numpy.random.seed(SEED), torch.manual_seed(SEED)
+        try:
+            locks = lock(level, scratch, library, memory, Limits(**order["limits"]))
+        except OSError as error:
+            send_frame(channel, b"E", str(error).encode())
+            os._exit(1)
+        send_frame(channel, b"L", " ".join(locks).encode())
+        serve(Worker({}), channel)
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    # The examiner's end is the only file that came along.
+    _control, _level, _libraries = sys.argv[1:]
+    main(socket.socket(fileno=int(_control)), _level, _libraries)
