@@ -7,6 +7,8 @@ say where to look first.
 import ast
 import json
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +34,19 @@ from torch import Tensor
 
 # --- Reading ------------------------------------------------------------------------------------------
 
+# What no honest submission comes near, and what keeps a made-up one from using up the examiner's memory and time.
+LARGEST = 200_000_000  # bytes, outputs included
+MOST_PARTS = 5_000_000  # lists and objects in the JSON: an empty one takes 3 bytes there, and 72 in memory
+MOST_CELLS = 10_000
+MOST_CODE = 1_000_000  # characters
+LONGEST_CELL = 200_000
+
+MAGIC = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
+CELL_STARTS = re.compile(r"# ?(%%+(?=[ \t[]|$)|In ?\[[ \d]*\]:).*")
+
+# How a name comes by its value: `raise NotImplementedError`; `f = wrapped(g)`; `def f`, `class f` or `f = lambda`.
+STUB, ASSIGNED, WRITTEN = range(3)
+
 
 @dataclass(frozen=True, eq=False)  # two cells with the same text are two cells
 class Cell:
@@ -44,7 +59,7 @@ class Cell:
     tags: frozenset[str]
     written: str  # as it stands in the notebook
     source: str  # the same as plain Python
-    defines: dict[str, bool]  # the names of its functions and classes; False for one that is still a stub
+    defines: dict[str, int]  # the names of its functions and classes: STUB, ASSIGNED or WRITTEN
     problem: str  # why it is not Python, or ""
 
     @property
@@ -54,64 +69,120 @@ class Cell:
 
 
 def read_notebook(path: Path) -> list[Cell]:
-    """The code cells of a notebook in a file."""
-    return read_cells(path.read_bytes(), path.name)
+    """The code cells of a notebook, or of a script with cells (`read_cells`).
+
+    Raises:
+        UserError: the file cannot be read, or is neither.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"The file cannot be read ({error.strerror}); hand it in again.") from None
+    return read_cells(raw, path.name)
 
 
 def read_cells(raw: bytes, file: str) -> list[Cell]:
-    """The code cells of what was handed in; `file` is its name.
+    """The code cells of a submission as it was handed in. `file` is its name: one that ends in .py is a script.
 
     Raises:
-        UserError: it is not a notebook of format 4.
+        UserError: it is neither a notebook of format 4 nor a script, has no code, or is too large.
     """
     if not raw.strip():
         raise UserError("The file is empty; save the notebook and hand it in again.")
+    if len(raw) > LARGEST or raw.count(b"{") + raw.count(b"[") > MOST_PARTS:
+        raise UserError("The file is too large; clear the outputs, save it and hand it in again.")
+    # It finds out by itself whether this is UTF-8, UTF-16 or UTF-32, with a BOM or without.
+    text = raw.decode(json.detect_encoding(raw), errors="replace")
+    cells, heading, length = [], "", 0
+    for entry in _script(text) if file.lower().endswith(".py") else _notebook(text):
+        if not isinstance(entry, dict):
+            continue
+        source = _text(entry.get("source"))
+        if entry.get("cell_type") == "markdown":
+            headings = [line.strip("# ") for line in source.splitlines() if re.match("#+ +[^ #]", line)]
+            heading = headings[-1][:100] if headings else heading
+        elif entry.get("cell_type") == "code":
+            cells.append(_cell(len(cells) + 1, heading, entry, source))
+            length += len(cells[-1].source)
+            if len(cells) > MOST_CELLS or length > MOST_CODE:
+                raise UserError(
+                    f"The file has more than {MOST_CELLS:,} cells or {MOST_CODE:,} characters of code; take out what "
+                    "is not yours and hand it in again."
+                )
+    if not cells:
+        raise UserError("The notebook has no code cells; hand in the one with your answers.")
+    return cells
+
+
+def _notebook(text: str) -> list:
+    """The cells as they stand in a notebook's JSON."""
     try:
-        notebook = json.loads(raw)  # finds out by itself whether it is UTF-8 or UTF-16, with a BOM or without
+        notebook = json.loads(
+            text, strict=False
+        )  # which only means: a bare tab in a string is no reason to stop
     except (ValueError, RecursionError):
         raise UserError(
             "The file is not a notebook (it is not JSON); save it in Jupyter and hand it in again."
         ) from None
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("nbformat"), int):
+    version = notebook.get("nbformat") if isinstance(notebook, dict) else None
+    if type(version) is not int or not 0 < version < 100:
         raise UserError("The file is JSON, but not a notebook; hand in the .ipynb that Jupyter saved.")
-    if notebook["nbformat"] != 4:
+    if version != 4:
         raise UserError(
-            f"The notebook has format {notebook['nbformat']}, and only format 4 can be read; open it in Jupyter, save "
+            f"The notebook has format {version}, and only format 4 can be read; open it in Jupyter, save "
             "it and hand it in again."
         )
-    cells, heading = [], ""
-    entries = notebook.get("cells")
-    for entry in entries if isinstance(entries, list) else []:
-        if not isinstance(entry, dict):
-            continue
-        text = _text(entry.get("source"))
-        if entry.get("cell_type") == "markdown":
-            headings = re.findall(r"^#+ +(.+?)[ #]*$", text, re.MULTILINE)
-            heading = headings[-1] if headings else heading
-        elif entry.get("cell_type") == "code":
-            cells.append(_cell(len(cells) + 1, heading, entry, text))
-    if not cells:
-        raise UserError("The notebook has no code cells; hand in the one with your answers.")
-    return cells
+    cells = notebook.get("cells")
+    return cells if isinstance(cells, list) else []
+
+
+def _script(text: str) -> list[dict]:
+    """A script's cells, as a notebook would hold them; what is commented out after each is its Markdown.
+
+    They start at `# %%` (Jupytext, VS Code, Spyder) or `# In[3]:` (nbconvert). Where there is no such line, each
+    statement is a cell of its own, so that one that never ends, or raises, takes no other with it.
+    """
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    starts = [number for number, line in enumerate(lines) if CELL_STARTS.match(line)]
+    if not starts:
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            for node in ast.parse("\n".join(lines)).body:
+                starts.append(min(each.lineno for each in [node, *getattr(node, "decorator_list", [])]) - 1)
+    entries: list[dict] = []
+    for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
+        marker = CELL_STARTS.match(lines[start]) if start < end else None
+        part = lines[start + 1 if marker else start : end]
+        comments = [line.removeprefix("# ") for line in part if line.startswith("#")]
+        while part and (not part[-1].strip() or part[-1].startswith("#")):
+            part.pop()
+        if part and not (marker and re.search(r"\[(markdown|md|raw)\]", marker[0])):
+            tags = re.findall(r"[\w-]+", marker[0].partition("tags=")[2]) if marker else []
+            entries.append({"cell_type": "code", "source": "\n".join(part), "metadata": {"tags": tags}})
+        entries.append({"cell_type": "markdown", "source": "\n".join(comments)})
+    return entries
 
 
 def _cell(number: int, heading: str, entry: dict, text: str) -> Cell:
     metadata = entry["metadata"] if isinstance(entry.get("metadata"), dict) else {}
     nbgrader = metadata["nbgrader"] if isinstance(metadata.get("nbgrader"), dict) else {}
     tags = metadata["tags"] if isinstance(metadata.get("tags"), list) else []
+    source, defines, problem = "", {}, ""
     try:
+        if len(text) > LONGEST_CELL:
+            raise ValueError(f"it is longer than {LONGEST_CELL:,} characters")
         source = plain(text)
-        defines, problem = _definitions(ast.parse(source)), ""
+        defines = _definitions(ast.parse(source))
     except SyntaxError as error:
-        defines, problem = {}, f"{error.msg} (line {error.lineno} of the cell)"
+        problem = f"{error.msg} (line {error.lineno} of the cell)"
     except (ValueError, RecursionError, MemoryError, RuntimeError) as error:
-        defines, problem = {}, str(error) or type(error).__name__
+        problem = str(error) or type(error).__name__
     return Cell(
         number,
         heading,
-        str(entry.get("id", "")),
-        str(nbgrader.get("grade_id", "")),
-        frozenset(map(str, tags)),
+        _string(entry.get("id")),
+        _string(nbgrader.get("grade_id")),
+        frozenset(map(_string, tags)),
         text,
         "" if problem else source,
         defines,
@@ -122,43 +193,79 @@ def _cell(number: int, heading: str, entry: dict, text: str) -> Cell:
 def _text(source: Any) -> str:
     """A cell's source: one string, or a list of lines."""
     lines = source if isinstance(source, list) else [source]
-    return "".join(line for line in lines if isinstance(line, str))
+    return _string("".join(line for line in lines if isinstance(line, str)))
+
+
+def _string(value: Any) -> str:
+    """A string that can be written to a file: half a character (a lone surrogate) becomes a question mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def plain(source: str) -> str:
-    """A cell as plain Python: magics become calls that do nothing (see `_Kernel`); line numbers stay.
+    """A cell as plain Python: magics become calls that do nothing (see `Kernel`); line numbers stay.
 
     %%time and %time, which only measure, are taken off the code that they measure.
     """
+    while magic := re.match(r"(\n*)%%(\w*).*", source):
+        source = magic[1] + (source[magic.end() :] if magic[2] in ("time", "capture", "prun") else "")
+    with suppress(SyntaxError):
+        return _exported_magic(ast.parse(source)) or source.rstrip("\n") + "\n"
+    source = re.sub(r"^([ \t]*(?:\w+[ \t]*=[ \t]*)?)%time[ \t]+", r"\1", source, flags=re.MULTILINE)
+    # IPython reads the whole cell anew for each magic: what is far beyond any honest cell stays invalid Python.
+    if len(source) > 20_000 or len(MAGIC.findall(source)) > 30:
+        return source
     blank = len(source) - len(source.lstrip("\n"))
-    source = source[blank:]
-    if source.startswith("%%"):
-        magic, _, body = source.partition("\n")
-        source = "#\n" + body if re.match(r"%%(time|capture|prun)\b", magic) else ""
-    source = re.sub(r"^([ \t]*)%time[ \t]+", r"\1", source, flags=re.MULTILINE)
-    return "\n" * blank + TransformerManager().transform_cell(source)
+    return source[:blank] + TransformerManager().transform_cell(source[blank:])
 
 
-def _definitions(tree: ast.Module) -> dict[str, bool]:
-    """The functions (a named lambda too) and classes at the top level, by name, and whether each is written."""
-    defined = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            raised = [inner.exc for inner in ast.walk(node) if isinstance(inner, ast.Raise)]
-            names = {getattr(getattr(error, "func", error), "id", "") for error in raised}
-            defined[node.name] = "NotImplementedError" not in names
-        elif _is_named_lambda(node):
-            defined[node.targets[0].id] = True
+def _exported_magic(tree: ast.Module) -> str:
+    """The code of a %%time cell that nbconvert made into `get_ipython().run_cell_magic("time", "", "...")`, or ""."""
+    if len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+        match tree.body[0].value:
+            case ast.Call(ast.Attribute(attr="run_cell_magic"), [ast.Constant(name), _, ast.Constant(code)]):
+                return plain(f"%%{name}\n{code}")
+    return ""
+
+
+def _definitions(tree: ast.Module) -> dict[str, int]:
+    """The names that a cell gives to a function or class, at its top level or in an `if`, and how."""
+    defined: dict[str, int] = {}
+
+    def define(name: str, how: int) -> None:
+        defined[name] = max(how, defined.get(name, STUB))
+
+    statements = tree.body[::-1]
+    while statements:
+        match node := statements.pop():
+            case ast.FunctionDef() | ast.ClassDef():
+                define(node.name, STUB if _is_stub(node) else WRITTEN)
+            case ast.Assign(targets=[ast.Name(name)], value=ast.Lambda()):
+                define(name, WRITTEN)
+            case ast.Assign(value=ast.Constant()) | ast.AnnAssign(value=ast.Constant() | None):
+                continue
+            case ast.Assign() | ast.AnnAssign():
+                for target in getattr(node, "targets", None) or [node.target]:
+                    for name in ast.walk(target):
+                        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                            define(name.id, ASSIGNED)
+            case _:
+                blocks = ("body", "handlers", "cases", "orelse", "finalbody")
+                inside = [each for block in blocks for each in getattr(node, block, [])]
+                statements.extend(inside[::-1])
     return defined
 
 
-def _is_named_lambda(node: ast.stmt) -> bool:
-    """`f = lambda x: ...`, a definition in all but form."""
-    return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Lambda)
-    )
+def _is_stub(node: ast.AST) -> bool:
+    """Whether it, or a method of it, still ends in the stub's `raise NotImplementedError`."""
+    for statement in getattr(node, "body", []):
+        match statement:
+            case ast.Return():
+                return False
+            case ast.Raise(exc=ast.Name("NotImplementedError") | ast.Call(ast.Name("NotImplementedError"))):
+                return True
+            case ast.FunctionDef() if isinstance(node, ast.ClassDef) and _is_stub(statement):
+                return True
+    return False
 
 
 # --- Finding ------------------------------------------------------------------------------------------
@@ -177,19 +284,21 @@ def find_day(cells: list[Cell], file: str) -> str:
     return best if best and any(found[best]) else ""
 
 
-def find_answer(exercise: Exercise, cells: list[Cell]) -> Cell | None:
+def find_answer(exercise: Exercise, cells: Sequence[Cell]) -> Cell | None:
     """The cell with the answer: it has the exercise's id, or else its nbgrader id, or else defines its name.
 
-    A cell that defines the name comes before one that does not, and a written answer before a stub: some learners
-    leave the stub and answer below it. Of equals the last counts, as in a kernel.
+    A cell that defines the name comes before one that does not, and an answer before a stub: some learners leave
+    the stub and answer below it. Of equals the last counts, as in a kernel.
     """
     candidates = []
     for cell in cells:
+        how = cell.defines.get(exercise.defines, STUB)
         rank = (
             exercise.defines in cell.defines,
-            cell.defines.get(exercise.defines, False),
+            how > STUB,
             cell.id == exercise.cell_id,
             cell.grade_id == exercise.cell_id,
+            how,
             cell.number,
         )
         if rank[0] or rank[2] or rank[3]:
