@@ -228,5 +228,5 @@ def full_rubric(raw: bytes, path: Path, limit: float) -> bool:
             print(f"    {exercise['mistake']}")
         for item in exercise["items"]:
             if item["earned"] < item["points"]:
-                print(f"    {item['statement']} {item['reason']}")
+                print(f"    lost: {item['statement']}\n          {item['reason']}")
     return not report["problem"] and all(e["earned"] == e["points"] for e in report["exercises"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import handmade
+from autograder.rubric import load_exercises
 from handmade import attention
 
 PACKAGES = [str(Path(handmade.__file__).parents[1]), sysconfig.get_path("purelib")]
@@ -162,7 +163,8 @@ def grade_notebook(raw, file, learner, run):
                 "With the full rubric:",
                 "✗ causal_mask: 1 of 2 points",
                 "    It forgets the device.",
-                "    It lies on the device. Yours is not.",
+                "    lost: It lies on the device.",
+                "          Yours is not.",
             ],
         ),
         (
@@ -182,6 +184,21 @@ def test_where_the_grader_is_its_rubric_follows(tmp_path, grader, code, lines):
     result = run(tmp_path, "check", made, "--limit", "3", first=str(tmp_path / "grader"))
     assert result.stdout.splitlines() == ["✓ causal_mask", *lines], result.stderr
     assert result.returncode == code
+
+
+def test_the_grader_of_this_repository_is_found(tmp_path):
+    made = notebook(tmp_path, {MASK: right("causal_mask")}, only=MASK)
+    command = [sys.executable, "-m", "handmade", "check", made]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    lines = result.stdout.splitlines()
+    points = sum(item.points for item in load_exercises()["day09.causal_mask"].items)
+    assert lines[:4] == [
+        "✓ causal_mask",
+        "",
+        "With the full rubric:",
+        f"✓ causal_mask: {points} of {points} points",
+    ]
+    assert result.returncode == 1, "the other exercises of the day are not in this notebook"
 
 
 # --- How it is called ---------------------------------------------------------------------------------
