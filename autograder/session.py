@@ -18,9 +18,8 @@ import hashlib
 import time
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
-from autograder.jail.handling import Nursery, Process
+from autograder.jail.handling import Branch, Nursery, Process
 from autograder.jail.levels import Limits
 from autograder.library import library_before
 from autograder.remote import Channel, LearnerError
@@ -29,7 +28,7 @@ from autograder.submission import Cell, find_answer, released, squeeze
 
 SLOW = 2.0  # seconds; a cell that takes longer, and is no answer, is run in full only once
 MOST = 6  # times `seconds` for all cells that are no answers; after that definitions only, after twice that nothing
-WARMING = 60.0  # seconds for the instructor's own set-up, on a busy machine
+SETTLING = 60.0  # seconds for importing the library's answers, on a busy machine
 
 
 class Missing(Exception):
@@ -74,7 +73,7 @@ class Session:
         if answer.problem:
             raise Missing(f"The cell of `{name}` is not valid Python: {answer.problem}.")
         while True:  # each time round, one cell more is shortened or left out
-            process = self.nursery.worker(library(self.nursery, exercise.answer), Limits())
+            process = branch(self.nursery, exercise).worker(Limits())
             stand_ins = [e.answer for e in self.earlier(exercise)] if corrected else []
             names = self._run(process, stand_ins)
             if names is not None:
@@ -96,9 +95,6 @@ class Session:
     def _run(self, process: Process, stand_ins: list[str]) -> list[str] | None:
         """Run the notebook in a process; the names that it defines, or None if a cell took the process with it."""
         channel = Channel(process.send)
-        process.allow(WARMING)
-        channel.ask("setup", statements=self.released.setup)
-        self.locks = process.locks
         for cell in self.cells:
             if cell in self.left_out or self._too_much(cell):
                 continue
@@ -123,9 +119,10 @@ class Session:
                     self.spent += took
                     if took > SLOW and not process.gone:
                         self.shortened.add(cell)
-        process.allow(WARMING)
+        process.allow(SETTLING)
         modules = {name: module for module, _, name in (answer.rpartition(".") for answer in stand_ins)}
         names = channel.ask("settle", stand_ins=modules)
+        self.locks = process.locks
         return names if isinstance(names, list) else []
 
     def _too_much(self, cell: Cell) -> bool:
@@ -133,9 +130,9 @@ class Session:
 
 
 @cache
-def library(nursery: Nursery, before: str) -> Path:
-    """The library as it stands before an answer, where workers of this nursery can read it."""
-    folder = nursery.libraries / before
-    library_before(before, folder)
+def branch(nursery: Nursery, exercise: Exercise) -> Branch:
+    """Of which the exercise's workers are forks: it has the library as it stands before the answer."""
+    folder = nursery.libraries / exercise.answer
+    library_before(exercise.answer, folder)
     compileall.compile_dir(folder, quiet=2)  # workers could not keep what they compile
-    return folder
+    return nursery.branch(exercise.answer, released(exercise.day).setup)

@@ -84,7 +84,7 @@ class Worker:
 
 
 def setup(worker: Worker, statements: list[str]) -> None:
-    """Run the instructor's statements. What fails is of no use to an exercise: a widget, a run's result."""
+    """Run the instructor's statements, no request. What fails is of no use to an exercise: a widget, a result."""
     worker.namespace |= {
         "__name__": "__main__",
         "get_ipython": Kernel,
@@ -228,7 +228,6 @@ def gradients(worker: Worker, target: Handle, args: tuple, kwargs: dict, cotange
 
 
 OPERATIONS: dict[str, Callable] = {
-    "setup": setup,
     "cell": cell,
     "settle": settle,
     "name": name,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class NotJailed(RuntimeError):
 
 
 class Nursery:
-    """The warm process from which workers are forked. Library copies are put into `libraries`.
+    """The warm process. Copies of the library are put into the folder `libraries`.
 
     Raises:
         OSError: this level is not to be had here.
@@ -40,18 +40,13 @@ class Nursery:
         self.level = level
         self.libraries = Path(tempfile.mkdtemp(prefix="handmade-libraries-"))
         self.libraries.chmod(0o755)
+        self.branches: dict[str, Branch] = {}
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+        module = [sys.executable, "-m", "autograder.jail.nursery"]
         with theirs:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "autograder.jail.nursery",
-                    str(theirs.fileno()),
-                    level,
-                    str(self.libraries),
-                ],
+                [*module, str(theirs.fileno()), level, str(self.libraries)],
                 pass_fds=[theirs.fileno()],
                 env=_innocent_environment() | threads | {"MALLOC_ARENA_MAX": "2"},
                 stdin=subprocess.DEVNULL,
@@ -60,26 +55,29 @@ class Nursery:
                 start_new_session=True,  # Ctrl-C is for the grader
             )
         atexit.register(self.close)
-        self.control.settimeout(STARTING)
-        if self.control.recv(16) != b"ready":
-            last = (self.process.stderr.read().decode(errors="replace").strip() or "it ended").splitlines()[
-                -1
-            ]
+        try:
+            _await(self.control)
+        except OSError:
+            complaint = self.process.stderr.read().decode(errors="replace").strip() or "it ended"
             self.close()
-            raise OSError(last)
+            raise OSError(complaint.splitlines()[-1]) from None
 
-    def worker(self, library: Path, limits: Limits) -> "Process":
-        """A new worker, jailed, in which `handmade` is the copy in the folder `library`, one of `libraries`."""
-        ours, channel = socket.socketpair()
-        leash, theirs = socket.socketpair()
-        order = json.dumps({"library": str(library), "limits": asdict(limits)}).encode()
-        with channel, theirs:
-            socket.send_fds(self.control, [order], [channel.fileno(), theirs.fileno()])
-        return Process(ours, leash)
+    def branch(self, name: str, setup: Sequence[str]) -> "Branch":
+        """The branch that has the library in libraries/`name` and has run `setup`; grown when first asked for."""
+        if name not in self.branches:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            order = {"library": str(self.libraries / name), "setup": list(setup)}
+            with theirs:
+                socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
+            _await(ours)
+            self.branches[name] = Branch(ours)
+        return self.branches[name]
 
     def close(self) -> None:
-        """End the nursery. Its workers end with their leashes."""
+        """End the nursery and its branches. Workers end with their leashes."""
         atexit.unregister(self.close)
+        for branch in self.branches.values():
+            branch.control.close()
         self.control.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(2)
@@ -87,6 +85,28 @@ class Nursery:
         self.process.wait()
         self.process.stderr.close()
         shutil.rmtree(self.libraries, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A fork of the nursery, of which workers are forks."""
+
+    control: socket.socket
+
+    def worker(self, limits: Limits) -> "Process":
+        """A new worker, jailed. It is getting ready while this returns."""
+        ours, channel = socket.socketpair()
+        leash, theirs = socket.socketpair()
+        with channel, theirs:
+            order = json.dumps(asdict(limits)).encode()
+            socket.send_fds(self.control, [order], [channel.fileno(), theirs.fileno()])
+        return Process(ours, leash)
+
+
+def _await(control: socket.socket) -> None:
+    control.settimeout(STARTING)
+    if control.recv(16) != b"ready":
+        raise OSError("it ended")
 
 
 def _innocent_environment() -> dict[str, str]:
@@ -244,17 +264,15 @@ def _try(level: str) -> tuple[Nursery | None, list[str]]:
 def break_out(nursery: Nursery) -> list[str]:
     """What a worker of this nursery can do that its level should not let it: a real attempt at each."""
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
-        secret, library = Path(folder) / "secret", nursery.libraries / "none"
+        secret = Path(folder) / "secret"
         os.chmod(folder, 0o755)
         secret.write_text("secret")
-        library.mkdir(exist_ok=True)
-        worker = nursery.worker(library, Limits())
+        (nursery.libraries / "none").mkdir()
+        worker = nursery.branch("none", [Path(trial.__file__).read_text(encoding="utf-8")]).worker(Limits())
         worker.allow(STARTING)
         here = {"secret": str(secret), "port": listener.getsockname()[1], "grader": os.getpid()}
         try:
-            channel = Channel(worker.send)
-            channel.ask("setup", statements=[Path(trial.__file__).read_text(encoding="utf-8")])
-            attempts = Learner(channel).attempts(here)
+            attempts = Learner(Channel(worker.send)).attempts(here)
         except LearnerError as error:
             return [f"its trial ended early ({error})"]
         finally:

@@ -150,21 +150,29 @@ def memory_in_use() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-# --- For each worker, in its keeper -------------------------------------------------------------------
+# --- For each exercise, in its branch; for each worker, in its keeper ----------------------------------
 
 
-def prepare(level: str, library: str) -> tuple[str, str]:
-    """Make what belongs to one worker: its scratch folder and its copy of the library. Returns their paths."""
+def enter_library(level: str, library: str) -> str:
+    """See one copy of the library and none of the others. Returns its path."""
     if level != "namespaces":
-        scratch = tempfile.mkdtemp(prefix="handmade-")
-        if os.geteuid() == 0:
-            os.chmod(scratch, 0o777)
-        return scratch, library
-    linux.unshare(linux.CLONE_NEWPID | linux.CLONE_NEWNS)
-    linux.mount("tmpfs", "/tmp", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
+        return library
+    linux.unshare(linux.CLONE_NEWNS)
     linux.mount(f"/libraries/{Path(library).name}", "/library", flags=linux.MS_BIND | linux.MS_REC)
     linux.unmount("/libraries")
-    return "/tmp", "/library"
+    return "/library"
+
+
+def enter_scratch(level: str) -> str:
+    """Make the folder that is the worker's own, and processes of its own. Returns its path."""
+    if level == "namespaces":
+        linux.unshare(linux.CLONE_NEWPID | linux.CLONE_NEWNS)
+        linux.mount("tmpfs", "/tmp", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
+        return "/tmp"
+    scratch = tempfile.mkdtemp(prefix="handmade-")
+    if os.geteuid() == 0:
+        os.chmod(scratch, 0o777)
+    return scratch
 
 
 # --- In the worker itself, before it reads the first line of a learner ---------------------------------

@@ -2,10 +2,12 @@
 
     python -m autograder.jail.nursery CONTROL LEVEL LIBRARIES
 
-On the socket CONTROL the grader sends, for each worker, what it is to get and two sockets: the *channel*, which
-carries requests and answers, and the *leash*. Nursery, keeper and worker are each the parent of the next. The keeper
-ends the worker as soon as the other end of the leash is closed, so that none outlives the grader, and reports over
-it how the worker ended. The nursery never computes: a fork of a process with more than one thread can hang.
+It takes orders from the grader over the socket CONTROL. For each exercise it grows a *branch*, a fork that has one
+copy of the library and has run the day's set-up, and takes orders in turn. For each worker a branch is sent two
+sockets: the *channel*, which carries requests and answers, and the *leash*. Branch, keeper and worker are each the
+parent of the next. The keeper ends the worker as soon as the other end of the leash is closed, so that none outlives
+the grader, and reports over it how the worker ended. Nursery and branches never compute: a fork of a process with
+more than one thread can hang.
 """
 
 import gc
@@ -13,10 +15,12 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import matplotlib
@@ -26,11 +30,20 @@ import torch
 import torch.utils.data
 
 from autograder.jail import levels
-from autograder.jail.levels import Limits, lock, prepare
 from autograder.wire import send_frame
-from autograder.worker import Worker, serve
+from autograder.worker import Worker, serve, setup
 
 SEED = 0  # of what the learner's code may draw; no secret, and the same for everyone
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a fork inherits."""
+
+    level: str
+    memory: int  # the address space in use before any learner's code, in bytes
+    library: str = ""  # the folder with the branch's copy
+    namespace: dict[str, Any] = field(default_factory=dict)  # what the set-up has defined
 
 
 def main(control: socket.socket, level: str, libraries: str) -> None:
@@ -38,24 +51,13 @@ def main(control: socket.socket, level: str, libraries: str) -> None:
     if level == "namespaces":
         levels.enter_namespaces()
     warm_up()
-    memory = levels.memory_in_use() if sys.platform == "linux" else 0
-    levels.needed(), levels.hidden()
+    ground = Ground(level, levels.memory_in_use() if sys.platform == "linux" else 0)
+    levels.needed(), levels.hidden()  # found while they can be
     if level == "namespaces":
         levels.enter_root(libraries)
     forget_the_grader()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries keepers
-    gc.collect()
-    gc.freeze()  # what is there now will not be looked at again, so it stays shared with the forks
-    control.send(b"ready")
-    while True:
-        message, sockets, *_ = socket.recv_fds(control, 1 << 16, 2)
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
-            keep(json.loads(message), level, memory, *(socket.socket(fileno=fd) for fd in sockets))
-        for fd in sockets:
-            os.close(fd)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the dead
+    take_orders(control, ground)
 
 
 def warm_up() -> None:
@@ -77,41 +79,72 @@ def forget_the_grader() -> None:
     sys.argv = [""]
 
 
-def keep(
-    order: dict[str, Any], level: str, memory: int, channel: socket.socket, leash: socket.socket
-) -> None:
+def take_orders(control: socket.socket, ground: Ground) -> None:
+    """Fork a branch or a keeper at every order, until the grader closes the socket."""
+    gc.collect()
+    gc.freeze()  # what is there now will not be looked at again, so it stays shared with the forks
+    control.send(b"ready")
+    while True:
+        message, sockets, *_ = socket.recv_fds(control, 1 << 20, 2)
+        if not message:
+            return
+        if os.fork() == 0:
+            try:
+                control.close()
+                order, ends = json.loads(message), [socket.socket(fileno=fd) for fd in sockets]
+                if "setup" in order:
+                    grow(order, ground, *ends)
+                else:
+                    keep(levels.Limits(**order), ground, *ends)
+            finally:
+                os._exit(0)
+        for fd in sockets:
+            os.close(fd)
+
+
+def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
+    """Be a branch: see one copy of the library, run the day's set-up, which is ours, and take orders."""
+    library = levels.enter_library(ground.level, order["library"])
+    sys.path.insert(0, library)
+    worker = Worker({})
+    setup(worker, order["setup"])
+    take_orders(control, replace(ground, library=library, namespace=worker.namespace))
+
+
+def keep(limits: levels.Limits, ground: Ground, channel: socket.socket, leash: socket.socket) -> None:
     """Be the keeper of one worker: start it, wait until it ends or the leash is let go, and say how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    scratch, worker = "", 0
+    scratch = ""
     try:
-        scratch, library = prepare(level, order["library"])
+        scratch = levels.enter_scratch(ground.level)
         worker = os.fork()
         if worker == 0:
-            be_worker(order, level, memory, scratch, library, channel, leash)
+            leash.close()
+            be_worker(limits, ground, scratch, channel)
         channel.close()
-        watch = select.poll()
-        watch.register(leash, select.POLLIN)
-        if hasattr(os, "pidfd_open"):
-            watch.register(os.pidfd_open(worker), select.POLLIN)
-            watch.poll()
-        else:
-            while (
-                not watch.poll(20)
-                and os.waitid(os.P_PID, worker, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-            ):
-                pass
-        end(worker, level)
+        wait(worker, leash)
+        end(worker, ground.level)
         _, status, used = os.wait4(worker, 0)
         report = {"status": os.waitstatus_to_exitcode(status), "cpu": used.ru_utime + used.ru_stime}
     except BaseException as error:
         report = {"error": f"{type(error).__name__}: {error}"}
-    if level != "namespaces" and scratch:
-        import shutil
-
+    if ground.level != "namespaces" and scratch:
         shutil.rmtree(scratch, ignore_errors=True)
     with suppress(OSError):  # the grader may be gone
         leash.send(json.dumps(report).encode())
-    os._exit(0)
+
+
+def wait(worker: int, leash: socket.socket) -> None:
+    """Until the worker has ended, or the other end of the leash is closed."""
+    watch = select.poll()
+    watch.register(leash, select.POLLIN)
+    if hasattr(os, "pidfd_open"):
+        watch.register(os.pidfd_open(worker), select.POLLIN)
+        watch.poll()
+    else:
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while not watch.poll(20) and os.waitid(os.P_PID, worker, ended) is None:
+            pass
 
 
 def end(worker: int, level: str) -> None:
@@ -123,38 +156,28 @@ def end(worker: int, level: str) -> None:
             os.killpg(worker, signal.SIGKILL)
 
 
-def be_worker(
-    order: dict[str, Any],
-    level: str,
-    memory: int,
-    scratch: str,
-    library: str,
-    channel: socket.socket,
-    leash: socket.socket,
-) -> None:
+def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: socket.socket) -> None:
     """Lock oneself in, and answer until the channel is closed. Never returns."""
     try:
-        leash.close()
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
         os.close(nowhere)
         os.chdir(scratch)
         os.environ.update(HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch)
-        sys.path.insert(0, library)
         random.seed(SEED), numpy.random.seed(SEED), torch.manual_seed(SEED)
         try:
-            locks = lock(level, scratch, library, memory, Limits(**order["limits"]))
+            locks = levels.lock(ground.level, scratch, ground.library, ground.memory, limits)
         except OSError as error:
             send_frame(channel, b"E", str(error).encode())
             os._exit(1)
         send_frame(channel, b"L", " ".join(locks).encode())
-        serve(Worker({}), channel)
+        serve(Worker(ground.namespace), channel)
     finally:
         os._exit(0)
 
 
 if __name__ == "__main__":
-    # The examiner's end is the only file that came along.
+    # The grader's end of the socket is the only file that came along.
     _control, _level, _libraries = sys.argv[1:]
     main(socket.socket(fileno=int(_control)), _level, _libraries)
