@@ -88,17 +88,9 @@ def read_cells(raw: bytes, file: str) -> list[Cell]:
     Raises:
         UserError: it is neither a notebook of format 4 nor a script, has no code, or is too large.
     """
-    if not raw.strip():
-        raise UserError("The file is empty; save the notebook and hand it in again.")
-    if len(raw) > LARGEST or raw.count(b"{") + raw.count(b"[") > MOST_PARTS:
-        raise UserError("The file is too large; clear the outputs, save it and hand it in again.")
-    # It finds out by itself whether this is UTF-8, UTF-16 or UTF-32, with a BOM or without.
-    text = raw.decode(json.detect_encoding(raw), errors="replace")
     cells, heading, length = [], "", 0
-    for entry in _script(text) if file.lower().endswith(".py") else _notebook(text):
-        if not isinstance(entry, dict):
-            continue
-        source = _text(entry.get("source"))
+    for entry in read_entries(raw, file):
+        source = text_of(entry)
         if entry.get("cell_type") == "markdown":
             headings = [line.strip("# ") for line in source.splitlines() if re.match("#+ +[^ #]", line)]
             heading = headings[-1][:100] if headings else heading
@@ -113,6 +105,22 @@ def read_cells(raw: bytes, file: str) -> list[Cell]:
     if not cells:
         raise UserError("The notebook has no code cells; hand in the one with your answers.")
     return cells
+
+
+def read_entries(raw: bytes, file: str) -> list[dict]:
+    """All cells of a submission as they stand in it, prose too; nothing in them is checked.
+
+    Raises:
+        UserError: it is neither a notebook of format 4 nor a script, or is too large.
+    """
+    if not raw.strip():
+        raise UserError("The file is empty; save the notebook and hand it in again.")
+    if len(raw) > LARGEST or raw.count(b"{") + raw.count(b"[") > MOST_PARTS:
+        raise UserError("The file is too large; clear the outputs, save it and hand it in again.")
+    # It finds out by itself whether this is UTF-8, UTF-16 or UTF-32, with a BOM or without.
+    text = raw.decode(json.detect_encoding(raw), errors="replace")
+    entries = _script(text) if file.lower().endswith(".py") else _notebook(text)
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _notebook(text: str) -> list:
@@ -190,8 +198,9 @@ def _cell(number: int, heading: str, entry: dict, text: str) -> Cell:
     )
 
 
-def _text(source: Any) -> str:
+def text_of(entry: dict) -> str:
     """A cell's source: one string, or a list of lines."""
+    source = entry.get("source")
     lines = source if isinstance(source, list) else [source]
     return _string("".join(line for line in lines if isinstance(line, str)))
 

@@ -1,0 +1,145 @@
+"""`autograder collect`: submissions, in whatever state they are, into the folders in which nbgrader looks for them."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.utils import parse_utc
+
+from autograder.nbgrader.restore import graded_cells, restored
+from autograder.submission import find_day, read_cells
+from handmade.errors import UserError
+from handmade.files import write_atomically
+
+LARGEST = 256 * 2**20  # bytes; with all their outputs, honest notebooks have a tenth of that
+# What a student may be called: nothing that means something to a shell, a page or a file system.
+NAME = re.compile(r"\w([\w .@+-]{0,98}[\w@+-])?")
+
+
+@dataclass
+class Collected:
+    """What became of a folder of submissions: files written, and a sentence for each that was refused."""
+
+    placed: list[Path] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def collect(folder: Path, course: Path) -> Collected:
+    """Put each notebook under `folder` into `course`/submitted/STUDENT/ASSIGNMENT/.
+
+    A notebook `ada.ipynb` is Ada's, and so is every one in a folder `ada`. One that cannot be read becomes one that
+    says so, so that nbgrader can give it its zero. Symbolic links and odd names are refused.
+
+    Raises:
+        UserError: `folder` is not there or empty, or `course` is not a course.
+    """
+    notebooks = read_course(course)
+    collected = Collected()
+    taken: dict[Path, Path] = {}
+    files = list(find(folder))
+    if not files:
+        raise UserError(f"There are no notebooks in {folder}; give the folder that holds the submissions.")
+    for path in sorted(files, key=lambda path: (path.stem not in notebooks, path)):
+        where = path.relative_to(folder)
+        try:
+            student, raw = who(folder, where), read(path)
+            notebook = which(path, raw, notebooks)
+            target = course / "submitted" / student / notebooks[notebook] / f"{notebook}.ipynb"
+            if target in taken:
+                raise UserError(f"{student}'s {notebook} is {taken[target]} already; keep one")
+        except UserError as error:
+            collected.refused.append(f"{where}: {error}.")
+            continue
+        taken[target] = where
+        graded = graded_cells(database(course), notebooks[notebook], notebook)
+        place(target, nbformat.writes(restored(raw, path.name, graded)) + "\n", path.stat().st_mtime)
+        collected.placed.append(target)
+    return collected
+
+
+def database(course: Path) -> str:
+    return f"sqlite:///{(course / 'gradebook.db').resolve()}"
+
+
+def read_course(course: Path) -> dict[str, str]:
+    """The notebooks that a course's gradebook knows, and the assignment of each."""
+    if not (course / "gradebook.db").is_file():
+        raise UserError(f"There is no course in {course}; make one with `autograder course --out {course}`.")
+    with Gradebook(database(course)) as book:
+        return {notebook.name: each.name for each in book.assignments for notebook in each.notebooks}
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Every notebook, and what only claims to be one, under a folder; links are not followed."""
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}; give the one that holds the submissions.")
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".ipynb_checkpoints"]
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        yield from (
+            Path(parent) / name
+            for name in [*names, *links]
+            if name.endswith((".ipynb", ".py")) or name in links
+        )
+
+
+def who(folder: Path, where: Path) -> str:
+    """Whose submission a file is, from its place."""
+    for part in [where, *where.parents]:
+        if (folder / part).is_symlink() and part != Path():
+            raise UserError("a symbolic link is not a submission; copy the file itself")
+    student = where.parts[0] if len(where.parts) > 1 else where.stem
+    if not NAME.fullmatch(student):
+        raise UserError("the name of a student is made of letters, digits, spaces and _ . @ + -; rename it")
+    return student
+
+
+def read(path: Path) -> bytes:
+    """The file's content."""
+    if not path.is_file():
+        raise UserError("this is not a file; hand in a notebook")
+    if path.stat().st_size > LARGEST:
+        raise UserError(f"the file has over {LARGEST // 2**20} MB; clear the outputs and hand it in again")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"it cannot be read ({error.strerror})") from None
+
+
+def which(path: Path, raw: bytes, notebooks: dict[str, str]) -> str:
+    """Which notebook of the course a file is: by the exercises in it, or else by its name, or the only one there is."""
+    try:
+        day = find_day(read_cells(raw, path.name), path.name)
+    except UserError:
+        day = ""
+    for notebook in notebooks:
+        if notebook.partition("_")[0] == day or (not day and notebook in path.stem):
+            return notebook
+    if day:
+        raise UserError(f"it is of {day}, which this course does not hold")
+    if len(notebooks) == 1:
+        return next(iter(notebooks))
+    known = ", ".join(sorted(notebooks))
+    raise UserError(f"nothing says which notebook this is; give the file one of the names {known}")
+
+
+def place(target: Path, text: str, modified: float) -> None:
+    """Write a submission and when it was handed in, if it is not there already.
+
+    From the time nbgrader sees that a submission is newer than what it has graded, so it never goes back.
+    """
+    if target.exists() and target.read_text(encoding="utf-8") == text:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(target) as file:
+        file.write(text)
+    stamp, when = target.with_name("timestamp.txt"), datetime.fromtimestamp(modified, UTC)
+    if stamp.exists():
+        when = max(when, parse_utc(stamp.read_text().strip()).replace(tzinfo=UTC) + timedelta(seconds=1))
+    with write_atomically(stamp) as file:
+        file.write(f"{when:%Y-%m-%d %H:%M:%S} UTC\n")
