@@ -1,8 +1,8 @@
 """Judging one exercise: run its items, explain what failed, and name the mistake.
 
 An exercise is examined with the model answers standing in for the day's earlier exercises, so that a mistake in
-one does not spoil the next ("error carried forward"). Only if an item fails there is it tried with the learner's
-own; passing in either counts.
+one does not spoil the next ("error carried forward"). Only if an item fails there, and something was lost before, is
+it tried with the learner's own; passing in either counts.
 """
 
 import inspect
@@ -69,6 +69,7 @@ def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
     try:
         process = session.open(exercise)
     except Missing as missing:
+        session.something_lost = True
         return nothing_to_grade(exercise, str(missing))
     seconds = exercise.seconds or session.seconds
     reasons, transcripts = {}, {}
@@ -78,7 +79,7 @@ def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
             reasons[item], transcripts[item] = run_item(exercise, item, process.send, seed)
     finally:
         process.close()
-    if any(reasons.values()) and session.earlier(exercise):
+    if any(reasons.values()) and session.something_lost and not process.gone:
         for item, passed in _with_their_own(exercise, session, seconds, seed, reasons).items():
             if passed:
                 reasons[item] = ""
@@ -88,6 +89,7 @@ def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
             ItemResult(item.name, item.statement, item.points, 0 if reason else item.points, reason)
         )
     if result.failed:
+        session.something_lost = True
         result.diagnosis = diagnose(exercise, result, transcripts, seed)
     return result
 

@@ -72,7 +72,7 @@ def grade_notebook(
         results = [nothing_to_grade(exercise, problem) for exercise in exercises]
     else:
         session = Session(cells, found, nursery, run.limit)
-        with _room():
+        with _room(), contextlib.closing(session):
             results = [_examine(exercise, session, run.seed) for exercise in exercises]
         places = {e.name: cell.place for e, cell in session.answers.items() if cell is not None}
         locks = session.locks

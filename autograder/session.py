@@ -44,9 +44,11 @@ class Session:
         self.answers = {exercise: find_answer(exercise, cells) for exercise in self.exercises}
         answers = self.answers.values()
         self.cells = [cell for cell in cells if cell in answers or not self._instructors(cell)]
+        self.ready: dict[Exercise, Process] = {}  # started ahead
         self.shortened: set[Cell] = set()  # of which only the definitions are run
         self.left_out: set[Cell] = set()
         self.trouble: dict[Cell, LearnerError] = {}  # what running a cell ended in
+        self.something_lost = False  # in an exercise examined before
         self.locks: list[str] = []  # what held the processes
         self.spent = 0.0  # seconds on cells that are no answers, over all exercises
 
@@ -73,13 +75,16 @@ class Session:
         if answer.problem:
             raise Missing(f"The cell of `{name}` is not valid Python: {answer.problem}.")
         while True:  # each time round, one cell more is shortened or left out
-            process = branch(self.nursery, exercise).worker(Limits())
+            process = self.ready.pop(exercise, None) or self._start(exercise)
             stand_ins = [e.answer for e in self.earlier(exercise)] if corrected else []
             names = self._run(process, stand_ins)
             if names is not None:
                 break
             process.close()
         if name in names:
+            for following in self.exercises[self.exercises.index(exercise) + 1 :][:1]:
+                if following not in self.ready:  # it gets ready while this one is examined
+                    self.ready[following] = self._start(following)
             return process
         process.close()
         trouble = self.trouble.get(answer)
@@ -91,6 +96,14 @@ class Session:
         if trouble and trouble.type == "TimeUp":
             raise Missing(f"The cell of `{name}` did not finish: {trouble.message}.")
         raise Missing(f"The cell of `{name}` stopped before defining it: {trouble or 'its process ended'}.")
+
+    def close(self) -> None:
+        """Let go of what was started and not needed."""
+        for process in self.ready.values():
+            process.close()
+
+    def _start(self, exercise: Exercise) -> Process:
+        return branch(self.nursery, exercise).worker(Limits())
 
     def _run(self, process: Process, stand_ins: list[str]) -> list[str] | None:
         """Run the notebook in a process; the names that it defines, or None if a cell took the process with it."""

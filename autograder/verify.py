@@ -7,7 +7,7 @@ net, may fail beside any other.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autograder.examine import known_answer_namespace, run_item
+from autograder.examine import known_answer, run_item
 from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.rubric import Exercise
 
@@ -26,9 +26,9 @@ def verify(exercise: Exercise, seeds: Iterable[int]) -> list[Row]:
     nets = {item.name for item in exercise.items if item.whole}
     rows = []
     for known in load_known_answers().get(exercise.name, []):
-        namespace = known_answer_namespace(known, exercise)
+        send = known_answer(known, exercise)
         lost = [
-            frozenset(item.name for item in exercise.items if run_item(exercise, item, namespace, seed)[0])
+            frozenset(item.name for item in exercise.items if run_item(exercise, item, send, seed)[0])
             for seed in seeds
         ]
         beside = nets - known.fails if known.fails else set()

@@ -183,19 +183,19 @@ class Process:
         try:
             letter, message = receive_frame(self.channel, time.monotonic() + STARTING)
         except (EOFError, OSError) as error:
-            raise NotJailed(self.close().get("error") or str(error)) from None
+            raise NotJailed(self.end().get("error") or str(error)) from None
         if letter != b"L":
             raise NotJailed(message.decode())
         self.locks = message.decode().split()
 
     def _end(self, message: str, kind: str) -> LearnerError:
-        report = self.close()
+        report = self.end()
         if kind == "Died":
             message = _death(report.get("status"))
         self.gone = LearnerError(kind, message)
         return self.gone
 
-    def close(self) -> dict:
+    def end(self) -> dict:
         """End it, and wait until it is dead. Returns how it ended, and the processor time that it had."""
         if self.leash.fileno() < 0:
             return {}
@@ -205,6 +205,11 @@ class Process:
         with self.leash, contextlib.suppress(OSError, ValueError):
             return json.loads(self.leash.recv(1 << 16))
         return {}
+
+    def close(self) -> None:
+        """Let go: its keeper ends it, within milliseconds."""
+        self.channel.close()
+        self.leash.close()
 
 
 def _death(status: int | None) -> str:
