@@ -129,7 +129,7 @@ def judge(cells: list[Cell], exercise: Cell, its_check: Cell, folder: Path, limi
     try:
         ours.recv_bytes()  # PyTorch is loaded: from here on it is the notebook's time
         if not ours.poll(limit):
-            return WRONG, f"it was not done after {limit:g} seconds; is there a loop without end?"
+            return WRONG, f"it was not done after {limit:g} s; is there a loop without end?"
         state, reason = json.loads(ours.recv_bytes())
         return state, reason
     except EOFError:

@@ -74,9 +74,11 @@ def test_each_exercise_has_a_line(tmp_path):
 @pytest.mark.parametrize("ipython", [True, False])
 def test_what_a_notebook_may_hold_besides(tmp_path, ipython):
     """Magics, much printing, a cell that stops, a demonstration that never ends, ids that an editor has lost."""
+    (tmp_path / "beside.txt").write_text("found as Jupyter finds it")
     front = (
         "%matplotlib inline\n"
         "%time ready = 1\n"
+        "beside = open('beside.txt').read()\n"
         "import os, sys\n"
         "print('x' * 10_000_000, file=sys.stderr)\n"
         "os.system('echo printed beside Python')\n"
@@ -84,7 +86,9 @@ def test_what_a_notebook_may_hold_besides(tmp_path, ipython):
         "!pip --version\n"
         "undefined_name\n"
     )
-    made = notebook(tmp_path, {MASK: "%%time\n" + right("causal_mask") + "ready"}, only=MASK, front=front)
+    made = notebook(
+        tmp_path, {MASK: "%%time\n" + right("causal_mask") + "ready, beside"}, only=MASK, front=front
+    )
     data = json.loads((tmp_path / made).read_text(encoding="utf-8"))
     for cell in data["cells"]:
         if "demonstration" in cell["metadata"].get("tags", []):
@@ -94,7 +98,9 @@ def test_what_a_notebook_may_hold_besides(tmp_path, ipython):
     if not ipython:
         (tmp_path / "without").mkdir()
         (tmp_path / "without" / "IPython.py").write_text("raise ImportError")
-    result = run(tmp_path, "check", made, first="" if ipython else str(tmp_path / "without"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    result = run(elsewhere, "check", f"../{made}", first="" if ipython else str(tmp_path / "without"))
     assert (result.stdout, result.stderr, result.returncode) == ("✓ causal_mask\n", "", 0)
 
 
@@ -106,10 +112,6 @@ def test_what_a_notebook_may_hold_besides(tmp_path, ipython):
             "row 0 sees only itself, yours is [True, True, True, True]",
         ),
         (
-            "def causal_mask(T, device=None):\n    while True: print('still here')\n",
-            "it was not done after 1 seconds; is there a loop without end?",
-        ),
-        (
             "import os\ndef causal_mask(T, device=None):\n    os._exit(0)\n",
             "the notebook ended Python itself; take out what stops it, such as os._exit()",
         ),
@@ -117,9 +119,16 @@ def test_what_a_notebook_may_hold_besides(tmp_path, ipython):
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path, answer, reason):
-    result = run(tmp_path, "check", notebook(tmp_path, {MASK: answer}, only=MASK), "--limit", "1")
+    result = run(tmp_path, "check", notebook(tmp_path, {MASK: answer}, only=MASK))
     assert result.stdout.startswith(f"✗ causal_mask: {reason}")
     assert (result.stdout.count("\n"), result.stderr, result.returncode) == (1, "", 1)
+
+
+def test_a_loop_without_end_is_stopped(tmp_path):
+    answer = "def causal_mask(T, device=None):\n    while True: print('still here')\n"
+    result = run(tmp_path, "check", notebook(tmp_path, {MASK: answer}, only=MASK), "--limit", "1")
+    sentence = "✗ causal_mask: it was not done after 1 s; is there a loop without end?\n"
+    assert (result.stdout, result.stderr, result.returncode) == (sentence, "", 1)
 
 
 def test_a_cell_that_stopped_before_is_named(tmp_path):
@@ -142,7 +151,7 @@ class Run:
     limit: float
 
 def grade_notebook(raw, file, learner, run):
-    assert raw == open(file, "rb").read() and learner == "day09" and run.limit == 3.0
+    assert raw == open(file, "rb").read() and learner == "day09" and run.limit == 30.0
     items = [
         {"item": "form", "statement": "It is a (T, T) tensor.", "earned": 1, "points": 1, "reason": ""},
         {"item": "device", "statement": "It lies on the device.", "earned": 0, "points": 1, "reason": "Yours is not."},
@@ -181,7 +190,7 @@ def test_where_the_grader_is_its_rubric_follows(tmp_path, grader, code, lines):
     (tmp_path / "grader" / "autograder").mkdir(parents=True)
     (tmp_path / "grader" / "autograder" / "grade.py").write_text(grader)
     made = notebook(tmp_path, {MASK: right("causal_mask")}, only=MASK)
-    result = run(tmp_path, "check", made, "--limit", "3", first=str(tmp_path / "grader"))
+    result = run(tmp_path, "check", made, "--limit", "30", first=str(tmp_path / "grader"))
     assert result.stdout.splitlines() == ["✓ causal_mask", *lines], result.stderr
     assert result.returncode == code
 
