@@ -42,7 +42,7 @@ MOST_CODE = 1_000_000  # characters
 LONGEST_CELL = 200_000
 
 MAGIC = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
-CELL_STARTS = re.compile(r"# ?(%%+(?=[ \t[]|$)|In ?\[[ \d]*\]:).*")
+CELL_STARTS = re.compile(r"# ?(%%+(?=[ \t[]|$)|In ?\[[ \d]*\]:).*|# (\+( [\w-]+=.*)?|-)$")
 
 # How a name comes by its value: `raise NotImplementedError`; `f = wrapped(g)`; `def f`, `class f` or `f = lambda`.
 STUB, ASSIGNED, WRITTEN = range(3)
@@ -148,8 +148,9 @@ def _notebook(text: str) -> list:
 def _script(text: str) -> list[dict]:
     """A script's cells, as a notebook would hold them; what is commented out after each is its Markdown.
 
-    They start at `# %%` (Jupytext, VS Code, Spyder) or `# In[3]:` (nbconvert). Where there is no such line, each
-    statement is a cell of its own, so that one that never ends, or raises, takes no other with it.
+    They start at `# %%` (Jupytext, VS Code, Spyder), `# In[3]:` (nbconvert) or `# +` (Jupytext's light format, where
+    `# -` ends them). Where there is no such line, each statement is a cell of its own, so that one that never ends,
+    or raises, takes no other with it.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     starts = [number for number, line in enumerate(lines) if CELL_STARTS.match(line)]
