@@ -174,7 +174,10 @@ def _grade(arguments: argparse.Namespace) -> int:
 
 def _isolation(reports: list[dict]) -> str:
     """The weakest isolation of any report, since that is what can be relied on."""
-    weakest = max((report["isolation"] for report in reports), key=lambda each: LEVELS.index(each["level"]))
+    used = [report["isolation"] for report in reports if report["isolation"]["level"]]
+    if not used:
+        return "No learner's code was run."
+    weakest = max(used, key=lambda each: LEVELS.index(each["level"]))
     return f"Isolation: {weakest['level']} ({weakest['meaning']})."
 
 

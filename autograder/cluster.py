@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autograder.batch import Task
     from autograder.report import Report
 
+WORTH = 20  # submissions for which one process more is worth its start of some seconds
 AHEAD = 4  # tasks that are under way for each worker, so that none waits, and few notebooks are in memory
 LIVES = 3  # workers that may die under one submission before it is left to a person
 
@@ -22,11 +23,12 @@ def spread(tasks: "Sequence[Task]", jobs: int, scheduler: str) -> "Iterator[tupl
     """Do the tasks; each comes back with its report, in the order in which they are done."""
     if not tasks:
         return
+    jobs = min(jobs, -(-len(tasks) // WORTH))
     if not scheduler and jobs == 1:
         for task in tasks:
             yield task, task.do()
         return
-    with _client(min(jobs, len(tasks)), scheduler) as client:
+    with _client(jobs, scheduler) as client:
         yield from _on(client, tasks)
 
 

@@ -52,9 +52,8 @@ def grade_notebook(
     Raises:
         UserError: this system cannot isolate as well as `run` requires.
     """
-    nursery = the_nursery(run.isolation)
     began = time.monotonic()
-    found, cells, places, locks = "", [], {}, []
+    found, cells, places, level, locks = "", [], {}, "", []
     try:
         if not problem:
             cells = read_cells(raw, file)
@@ -71,11 +70,12 @@ def grade_notebook(
     if problem:
         results = [nothing_to_grade(exercise, problem) for exercise in exercises]
     else:
+        nursery = the_nursery(run.isolation)
         session = Session(cells, found, nursery, run.limit)
         with _room(), contextlib.closing(session):
             results = [_examine(exercise, session, run.seed) for exercise in exercises]
         places = {e.name: cell.place for e, cell in session.answers.items() if cell is not None}
-        locks = session.locks
+        level, locks = nursery.level, session.locks
     return as_report(
         run,
         learner=learner,
@@ -87,7 +87,7 @@ def grade_notebook(
         problem=problem,
         results=results,
         places=places,
-        level=nursery.level,
+        level=level,
         locks=locks,
         grader=fingerprint(),
         seconds=time.monotonic() - began,

@@ -67,7 +67,11 @@ def as_report(
         "problem": clean(problem),
         "exercises": [_exercise(result, places.get(result.exercise, "")) for result in results],
         "seed": run.seed,
-        "isolation": {"level": level, "meaning": MEANINGS[level], "locks": list(locks)},
+        "isolation": {
+            "level": level,
+            "meaning": MEANINGS.get(level, "nothing of the learner's was run"),
+            "locks": list(locks),
+        },
         "limits": {"seconds": run.limit, "memory_bytes": Limits().memory},
         "grader": grader,
         "started": run.started,
