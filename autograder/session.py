@@ -15,7 +15,6 @@ The namespace in which an exercise is judged is formed like this:
 
 import compileall
 import hashlib
-import time
 from collections.abc import Sequence
 from functools import cache
 
@@ -112,7 +111,6 @@ class Session:
             if cell in self.left_out or self._too_much(cell):
                 continue
             process.allow(self.seconds)
-            began = time.monotonic()
             try:
                 channel.ask(
                     "cell",
@@ -128,13 +126,17 @@ class Session:
                     return None
             finally:
                 if cell not in self.answers.values():
-                    took = time.monotonic() - began
+                    took = self.seconds - process.left
                     self.spent += took
                     if took > SLOW and not process.gone:
                         self.shortened.add(cell)
         process.allow(SETTLING)
         modules = {name: module for module, _, name in (answer.rpartition(".") for answer in stand_ins)}
-        names = channel.ask("settle", stand_ins=modules)
+        try:
+            names = channel.ask("settle", stand_ins=modules)
+        except LearnerError as error:  # it broke what importing needs, or ended in the background
+            process.close()
+            raise Missing(f"The notebook as a whole cannot be used: {error}.") from None
         self.locks = process.locks
         return names if isinstance(names, list) else []
 

@@ -150,11 +150,10 @@ class Process:
         """
         if self.gone:
             raise self.gone
-        began = time.monotonic()
-        deadline = began + self.left
+        if not self.locks:
+            self._meet()
+        deadline = time.monotonic() + self.left
         try:
-            if not self.locks:
-                self._meet()
             send_frame(self.channel, b"R", request, deadline)
             while True:
                 letter, message = receive_frame(self.channel, deadline)
