@@ -12,11 +12,10 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
 
 from autograder.nbgrader.restore import graded_cells, restored
-from autograder.submission import find_day, read_cells
+from autograder.submission import LARGEST, find_day, read_cells
 from handmade.errors import UserError
 from handmade.files import write_atomically
 
-LARGEST = 256 * 2**20  # bytes; with all their outputs, honest notebooks have a tenth of that
 # What a student may be called: nothing that means something to a shell, a page or a file system.
 NAME = re.compile(r"\w([\w .@+-]{0,98}[\w@+-])?")
 
@@ -51,14 +50,14 @@ def collect(folder: Path, course: Path) -> Collected:
             notebook = which(path, raw, notebooks)
             target = course / "submitted" / student / notebooks[notebook] / f"{notebook}.ipynb"
             if target in taken:
-                raise UserError(f"{student}'s {notebook} is {taken[target]} already; keep one")
-        except UserError as error:
-            collected.refused.append(f"{where}: {error}.")
-            continue
-        taken[target] = where
-        graded = graded_cells(database(course), notebooks[notebook], notebook)
-        place(target, nbformat.writes(restored(raw, path.name, graded)) + "\n", path.stat().st_mtime)
-        collected.placed.append(target)
+                raise UserError(f"{student}'s {notebook} is {taken[target]} already; keep one.")
+            graded = graded_cells(database(course), notebooks[notebook], notebook)
+            place(target, nbformat.writes(restored(raw, path.name, graded)) + "\n", path.stat().st_mtime)
+        except (UserError, OSError) as error:
+            collected.refused.append(f"{where}: {error}")
+        else:
+            taken[target] = where
+            collected.placed.append(target)
     return collected
 
 
@@ -92,23 +91,22 @@ def who(folder: Path, where: Path) -> str:
     """Whose submission a file is, from its place."""
     for part in [where, *where.parents]:
         if (folder / part).is_symlink() and part != Path():
-            raise UserError("a symbolic link is not a submission; copy the file itself")
+            raise UserError("a symbolic link is not a submission; copy the file itself.")
     student = where.parts[0] if len(where.parts) > 1 else where.stem
     if not NAME.fullmatch(student):
-        raise UserError("the name of a student is made of letters, digits, spaces and _ . @ + -; rename it")
+        raise UserError("the name of a student is made of letters, digits, spaces and _ . @ + -; rename it.")
     return student
 
 
 def read(path: Path) -> bytes:
-    """The file's content."""
+    """The file's content, as far as it will be looked at."""
     if not path.is_file():
-        raise UserError("this is not a file; hand in a notebook")
-    if path.stat().st_size > LARGEST:
-        raise UserError(f"the file has over {LARGEST // 2**20} MB; clear the outputs and hand it in again")
+        raise UserError("this is not a file; hand in a notebook.")
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
     except OSError as error:
-        raise UserError(f"it cannot be read ({error.strerror})") from None
+        raise UserError(f"it cannot be read ({error.strerror}); hand it in again.") from None
 
 
 def which(path: Path, raw: bytes, notebooks: dict[str, str]) -> str:
@@ -121,11 +119,11 @@ def which(path: Path, raw: bytes, notebooks: dict[str, str]) -> str:
         if notebook.partition("_")[0] == day or (not day and notebook in path.stem):
             return notebook
     if day:
-        raise UserError(f"it is of {day}, which this course does not hold")
-    if len(notebooks) == 1:
+        raise UserError(f"it is of {day}, which this course does not hold.")
+    if len(notebooks) == 1 and path.suffix == ".ipynb":
         return next(iter(notebooks))
     known = ", ".join(sorted(notebooks))
-    raise UserError(f"nothing says which notebook this is; give the file one of the names {known}")
+    raise UserError(f"nothing says which notebook this is; give the file one of the names {known}.")
 
 
 def place(target: Path, text: str, modified: float) -> None:

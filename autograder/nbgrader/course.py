@@ -36,6 +36,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 # c.Examine.seed = 11  # to draw the inputs of an earlier run again; each autograded notebook names its own
 # c.Examine.limit = 10.0  # seconds for each exercise
+# c.Examine.isolation = "namespaces"  # to refuse to grade on a machine that isolates less; see `autograder doctor`
 
 # nbgrader's own list, except that each stub says what is to be written there.
 c.GenerateAssignment.preprocessors = [

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
-from traitlets import Float, Integer
+from traitlets import Float, Integer, Unicode
 
 from autograder.grade import Run, grade_notebook
 from autograder.rubric import load_exercises
@@ -27,13 +27,15 @@ class Examine(NbGraderPreprocessor):
         None, allow_none=True, min=0, help="What the inputs are drawn from (default: new for each run)"
     ).tag(config=True)
     limit = Float(10.0, help="Seconds that the learner's code may take, for each exercise").tag(config=True)
+    isolation = Unicode("", help="The least isolation that will do (default: what there is)").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         names = resources["nbgrader"]
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        run = Run(seed=seed_of_this_run() if self.seed is None else self.seed, limit=self.limit)
+        seed = seed_of_this_run() if self.seed is None else self.seed
+        run = Run(seed, limit=self.limit, isolation=self.isolation)
         report = grade_notebook(
             nbformat.writes(nb).encode(errors="replace"),
             f"{names['notebook']}.ipynb",
