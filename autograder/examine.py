@@ -10,7 +10,7 @@ import math
 import typing
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn as nn
@@ -20,6 +20,7 @@ from torch import Tensor
 from autograder.expect import Failed
 from autograder.jail.handling import NotJailed
 from autograder.misconception import KnownAnswer, load_known_answers
+from autograder.picture import Picture
 from autograder.rand import Rand
 from autograder.remote import Channel, Connection, Learner, LearnerError
 from autograder.rubric import Exercise, Item, load_exercises
@@ -39,6 +40,7 @@ class ItemResult:
     points: int
     earned: int
     reason: str = ""
+    picture: Picture | None = None
 
 
 @dataclass
@@ -64,6 +66,14 @@ class ExerciseResult:
         return [item for item in self.items if item.earned < item.points]
 
 
+class Outcome(NamedTuple):
+    """What running one item came to."""
+
+    reason: str  # why it fails, "" if it passes
+    transcript: list[Any]  # everything that the learner's code returned
+    picture: Picture | None = None
+
+
 def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
     """Grade one exercise of a submission."""
     try:
@@ -72,30 +82,40 @@ def examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
         session.something_lost = True
         return nothing_to_grade(exercise, str(missing))
     seconds = exercise.seconds or session.seconds
-    reasons, transcripts = {}, {}
+    outcomes: dict[Item, Outcome] = {}
     try:
         process.allow(seconds)
         for item in exercise.items:
-            reasons[item], transcripts[item] = run_item(exercise, item, process.send, seed)
+            outcomes[item] = run_item(exercise, item, process.send, seed)
     finally:
         process.close()
-    if any(reasons.values()) and session.something_lost and not process.gone:
-        for item, passed in _with_their_own(exercise, session, seconds, seed, reasons).items():
-            if passed:
-                reasons[item] = ""
+    failed = [item for item, outcome in outcomes.items() if outcome.reason]
+    if failed and session.something_lost and not process.gone:
+        passed = _with_their_own(exercise, session, seconds, seed, failed)
+        failed = [item for item in failed if not passed.get(item)]
+    shown = picture_worth_showing(failed, outcomes)
     result = ExerciseResult(exercise.name, exercise.title)
-    for item, reason in reasons.items():
-        result.items.append(
-            ItemResult(item.name, item.statement, item.points, 0 if reason else item.points, reason)
-        )
-    if result.failed:
+    for item, (reason, _, picture) in outcomes.items():
+        judged = ItemResult(item.name, item.statement, item.points, item.points)
+        if item in failed:
+            judged.earned, judged.reason = 0, reason
+            judged.picture = picture if item is shown else None
+        result.items.append(judged)
+    if failed:
         session.something_lost = True
+        transcripts = {item: outcome.transcript for item, outcome in outcomes.items()}
         result.diagnosis = diagnose(exercise, result, transcripts, seed)
     return result
 
 
+def picture_worth_showing(failed: list[Item], outcomes: dict[Item, Outcome]) -> Item | None:
+    """One is enough: that of the safety net, which compares what was returned as it is, or else the first."""
+    pictured = [item for item in failed if outcomes[item].picture]
+    return min(pictured, key=lambda item: not item.whole, default=None)
+
+
 def _with_their_own(
-    exercise: Exercise, session: Session, seconds: float, seed: int, reasons: dict[Item, str]
+    exercise: Exercise, session: Session, seconds: float, seed: int, failed: list[Item]
 ) -> dict[Item, bool]:
     """The items that failed, tried with the learner's own answers to the earlier exercises: whether they pass."""
     try:
@@ -104,8 +124,7 @@ def _with_their_own(
         return {}
     try:
         process.allow(seconds)
-        failed = [item for item, reason in reasons.items() if reason]
-        return {item: not run_item(exercise, item, process.send, seed)[0] for item in failed}
+        return {item: not run_item(exercise, item, process.send, seed).reason for item in failed}
     finally:
         process.close()
 
@@ -116,15 +135,15 @@ def nothing_to_grade(exercise: Exercise, reason: str) -> ExerciseResult:
     return ExerciseResult(exercise.name, exercise.title, items)
 
 
-def run_item(exercise: Exercise, item: Item, send: Connection, seed: int) -> tuple[str, list[Any]]:
-    """Run one item; return the reason why it fails ("" if it passes) and everything the learner's code returned."""
+def run_item(exercise: Exercise, item: Item, send: Connection, seed: int) -> Outcome:
+    """Run one item against a learner's code."""
     channel = Channel(send)
     learner = Learner(channel, {exercise.defines: declared_return(exercise)})
+    reason, picture = "", None
     try:
         item.check(learner, Rand(seed, f"{exercise.name}/{item.name}"))
-        reason = ""
     except Failed as failure:
-        reason = str(failure)
+        reason, picture = str(failure), failure.picture
     except LearnerError as error:
         match error.type:
             case "NotImplementedError":
@@ -138,7 +157,7 @@ def run_item(exercise: Exercise, item: Item, send: Connection, seed: int) -> tup
     except Exception as error:
         # The check itself stumbled over what the learner returned: that is the learner's failure, not a stop.
         reason = f"The result has an unexpected form ({type(error).__name__}: {error})"
-    return reason, channel.transcript
+    return Outcome(reason, channel.transcript, picture)
 
 
 def declared_return(exercise: Exercise) -> type | None:
@@ -172,7 +191,7 @@ def known_answer(known: KnownAnswer, exercise: Exercise) -> Connection:
 @lru_cache(4096)
 def known_transcript(known: KnownAnswer, exercise: Exercise, item: Item, seed: int) -> list[Any]:
     """What a known answer returns to an item's inputs: the same for every learner of a class."""
-    return run_item(exercise, item, known_answer(known, exercise), seed)[1]
+    return run_item(exercise, item, known_answer(known, exercise), seed).transcript
 
 
 def diagnose(

@@ -6,15 +6,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.picture import Picture, compare
+
 
 class Failed(AssertionError):
-    """A property does not hold; the message is what the learner reads."""
+    """A property does not hold; the message is what the learner reads, the picture what they may see beside it."""
+
+    def __init__(self, because: str, picture: Picture | None = None) -> None:
+        super().__init__(because)
+        self.picture = picture
 
 
-def that(holds: bool, because: str) -> None:
-    """Fail with `because` unless `holds`."""
+def that(holds: bool, because: str, show: tuple[Tensor, Tensor] | None = None) -> None:
+    """Fail with `because` unless `holds`; `show` are the learner's values and the wanted ones, of one shape."""
     if not holds:
-        raise Failed(because)
+        picture = None
+        if show and show[0].numel():
+            differs = show[0] != show[1]
+            picture = compare(*show, differs, _index(differs.double()))
+        raise Failed(because, picture)
 
 
 def shape(value: Tensor, wanted: Sequence[int], of: str) -> None:
@@ -35,9 +45,10 @@ def close(actual: Tensor, wanted: Tensor, because: str, tolerance: float = 1e-5)
     same = (actual == wanted) | (actual.isnan() & wanted.isnan())  # infinities and NaN agree with themselves
     difference = difference.masked_fill(same, 0.0).nan_to_num(nan=float("inf"))
     if float(difference.max()) > tolerance:
-        at = [int(i) for i in torch.unravel_index(difference.argmax(), difference.shape)]
+        at = _index(difference)
         where = f" at {at}" if at else ""
-        raise Failed(f"{because} (yours is {actual[tuple(at)]:.5g}{where}, expected {wanted[tuple(at)]:.5g})")
+        because = f"{because} (yours is {actual[tuple(at)]:.5g}{where}, expected {wanted[tuple(at)]:.5g})"
+        raise Failed(because, compare(actual, wanted, difference > tolerance, at))
 
 
 def equal(actual: Tensor, wanted: Tensor, because: str) -> None:
@@ -56,6 +67,11 @@ def kind(value: Any, wanted: type, of: str) -> None:
     right = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
     article = "an" if wanted.__name__[0] in "aeiou" else "a"
     that(right, f"{of} returned {_describe(value)}; it must return {article} {wanted.__name__.lower()}")
+
+
+def _index(values: Tensor) -> list[int]:
+    """Where the largest value is."""
+    return [int(i) for i in torch.unravel_index(values.argmax(), values.shape)]
 
 
 def _describe(value: Any) -> str:

@@ -7,7 +7,9 @@ a hidden check or a model answer is in a report, beyond what the check's author 
 import json
 import platform
 import re
-from collections import Counter
+import shlex
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,7 @@ from markupsafe import Markup, escape
 import handmade
 from autograder.examine import ExerciseResult
 from autograder.jail.levels import MEANINGS, Limits
+from autograder.picture import caption, draw
 from handmade.files import write_atomically
 
 if TYPE_CHECKING:
@@ -100,22 +103,31 @@ def _exercise(result: ExerciseResult, place: str) -> Report:
                 "earned": item.earned,
                 "points": item.points,
                 "reason": clean(item.reason),
+                "picture": item.picture,
             }
             for item in result.items
         ],
     }
 
 
+# --- What it says -------------------------------------------------------------------------------------
+
+
 def why(report: Report) -> list[tuple[str, str]]:
     """The exercises that lost points, each with the mistake's name or else the first two reasons."""
-    lost = []
-    for exercise in report["exercises"]:
-        reasons = list(dict.fromkeys(item["reason"] for item in exercise["items"] if item["reason"]))
-        if reasons:
-            lost.append(
-                (exercise["exercise"].partition(".")[2], exercise["mistake"] or "; ".join(reasons[:2]))
-            )
-    return lost
+    lost = [exercise for exercise in report["exercises"] if exercise["earned"] < exercise["points"]]
+    return [(short(exercise), reason(exercise)) for exercise in lost]
+
+
+def short(exercise: Report) -> str:
+    """An exercise's name without its day: "attend"."""
+    return exercise["exercise"].partition(".")[2]
+
+
+def reason(exercise: Report) -> str:
+    """Why an exercise lost points: the mistake's name, or else the first two reasons."""
+    reasons = dict.fromkeys(item["reason"] for item in exercise["items"] if item["reason"])
+    return exercise["mistake"] or "; ".join(list(reasons)[:2])
 
 
 def most_missed(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
@@ -134,12 +146,21 @@ def most_missed(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
     return [(exercise, statement, count) for (exercise, statement), count in lost.most_common()]
 
 
-def mistakes(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
-    """Exercise, named mistake and how many made it, the most frequent first."""
-    made = Counter(
-        (e["title"], e["mistake"]) for report in class_ for e in report["exercises"] if e["mistake"]
-    )
-    return [(exercise, sentence, count) for (exercise, sentence), count in made.most_common()]
+def mistakes(class_: Iterable[Report]) -> list[tuple[str, str, list[Report]]]:
+    """Exercise, named mistake and the reports of who made it, the most frequent first."""
+    made = defaultdict(list)
+    for report in class_:
+        for exercise in report["exercises"]:
+            if exercise["mistake"]:
+                made[exercise["title"], exercise["mistake"]].append(report)
+    most_first = sorted(made.items(), key=lambda each: -len(each[1]))
+    return [(exercise, sentence, who) for (exercise, sentence), who in most_first]
+
+
+def isolation(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
+    """Level, its meaning and how many were graded with it."""
+    levels = Counter((each["isolation"]["level"], each["isolation"]["meaning"]) for each in class_)
+    return [(level, meaning, count) for (level, meaning), count in levels.most_common() if level]
 
 
 # --- Writing ------------------------------------------------------------------------------------------
@@ -151,7 +172,7 @@ def write_report(report: Report, out: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(report)
     with write_atomically(folder / f"{name}.html") as file:
-        file.write(_templates().get_template("learner.html").render(report=report))
+        file.write(templates().get_template("learner.html").render(report=report))
     with write_atomically(folder / f"{name}.json") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
@@ -159,16 +180,20 @@ def write_report(report: Report, out: Path) -> None:
 
 def write_class(reports: Sequence[Report], out: Path) -> None:
     """Write the instructor's page of one day, index.html."""
+    graded = [report for report in reports if not report["problem"]]
     page = (
-        _templates()
+        templates()
         .get_template("class.html")
         .render(
             day=reports[0]["title"] or "Notebooks of no known day",
+            points=reports[0]["points"],
             reports=reports,
+            graded=graded,
+            median=statistics.median(report["earned"] for report in graded) if graded else 0,
+            full=sum(report["earned"] == report["points"] for report in graded),
             missed=most_missed(reports),
             mistakes=mistakes(reports),
-            why=why,
-            file_name=file_name,
+            isolation=isolation(reports),
         )
     )
     with write_atomically(out / (reports[0]["day"] or UNKNOWN) / "index.html") as file:
@@ -182,8 +207,14 @@ def file_name(report: Report) -> str:
     return f"{report['learner']}-{Path(report['notebook']).stem}"
 
 
+def repeat(report: Report) -> str:
+    """The command that grades a submission again with the same inputs, for the folder of the reports."""
+    return "autograder regrade " + shlex.quote(f"{report['day'] or UNKNOWN}/{file_name(report)}.json")
+
+
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The pages. What is put into them is escaped, all but our own SVG."""
     environment = Environment(
         loader=PackageLoader("autograder"),
         autoescape=True,
@@ -191,7 +222,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = _code
+    environment.filters |= {"code": _code, "drawn": draw, "caption": caption}
+    environment.globals |= {"file_name": file_name, "reason": reason, "repeat": repeat, "short": short}
     return environment
 
 

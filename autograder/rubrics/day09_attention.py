@@ -46,7 +46,9 @@ class CausalMask:
         seen = allowed(learner.causal_mask(T))
         blind = int((~seen.diagonal()).sum())
         expect.that(
-            blind == 0, f"{blind} of {T} positions may not see themselves: the diagonal belongs to the mask"
+            blind == 0,
+            f"{blind} of {T} positions may not see themselves: the diagonal belongs to the mask",
+            show=(seen, lower_triangle(T)),
         )
 
     @item(2)
@@ -58,10 +60,12 @@ class CausalMask:
         expect.that(
             not seen[s > t].any(),
             f"row t must be False at every column s > t: {int(seen[s > t].sum())} later positions can be seen",
+            show=(seen, s <= t),
         )
         expect.that(
             bool(seen[s < t].all()),
             f"row t must be True at every column s < t: {int((~seen[s < t]).sum())} earlier positions are hidden",
+            show=(seen, s <= t),
         )
 
     @item(1)

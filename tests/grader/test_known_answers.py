@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from autograder.examine import examine, known_answer_namespace, run_item
+from autograder.examine import known_answer, run_item
+from autograder.grade import Run, grade_notebook
 from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.rubric import load_exercises
+from autograder.worker import Worker
 
 SEEDS = range(15)
 EXERCISES = load_exercises()
@@ -21,9 +23,9 @@ def test_loses_exactly_what_it_is_aimed_at(known):
     exercise = EXERCISES[known.exercise]
     items = {item.name: item for item in exercise.items}
     assert known.fails <= items.keys(), f"aimed at items that do not exist: {known.fails - items.keys()}"
-    namespace = known_answer_namespace(known, exercise)
+    send = known_answer(known, exercise)
     for seed in SEEDS:
-        reasons = {name: run_item(exercise, item, namespace, seed)[0] for name, item in items.items()}
+        reasons = {name: run_item(exercise, item, send, seed)[0] for name, item in items.items()}
         lost = {name for name, reason in reasons.items() if reason}
         # The safety net fails beside any other item; it counts only where it is what is aimed at.
         beside = {name for name in lost - known.fails if items[name].whole and known.fails}
@@ -35,9 +37,10 @@ def test_loses_exactly_what_it_is_aimed_at(known):
 @pytest.mark.parametrize("known", [known for known in KNOWN if not known.right], ids=label)
 def test_is_named_when_submitted(known):
     """A learner who makes a known mistake reads the sentence that names it."""
-    exercise = EXERCISES[known.exercise]
-    result = examine(exercise, lambda: known_answer_namespace(known, exercise), seed=1)
-    assert result.diagnosis == known.sentence
+    day = EXERCISES[known.exercise].day
+    report = grade_notebook(known.source().encode(), f"{day}.py", "ada", Run(seed=1))
+    (exercise,) = [each for each in report["exercises"] if each["exercise"] == known.exercise]
+    assert exercise["mistake"] == known.sentence, exercise["items"]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
@@ -73,7 +76,8 @@ def test_no_item_can_be_had_for_nothing(exercise, stub):
     def answer(*args, **kwargs):
         return STUBS[stub](reference(*args, **kwargs), args)
 
+    send = Worker({exercise.defines: answer}).answer
     for seed in SEEDS:
         for item in exercise.items:
-            reason, _ = run_item(exercise, item, {exercise.defines: answer}, seed)
+            reason = run_item(exercise, item, send, seed).reason
             assert reason, f"seed {seed}: {item.name} is given to a function that returns {stub}"
