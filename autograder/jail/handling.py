@@ -277,8 +277,8 @@ def break_out(nursery: Nursery) -> list[str]:
         here = {"secret": str(secret), "port": listener.getsockname()[1], "grader": os.getpid()}
         try:
             attempts = Learner(Channel(worker.send)).attempts(here)
-        except LearnerError as error:
-            return [f"its trial ended early ({error})"]
+        except (LearnerError, NotJailed) as error:
+            return [str(error)]
         finally:
             worker.close()
     allowed = trial.ALLOWED[nursery.level]
