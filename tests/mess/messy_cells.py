@@ -108,9 +108,9 @@ def magics_within(answers):
 
 @mess
 def emoji_and_long_lines(answers):
-    """A line of 150,000 characters, names in other scripts, and text in a dozen of them."""
+    """A line of 90,000 characters, names in other scripts, and text in a dozen of them."""
     return above(
-        answers, f"data = '{'ab ' * 50_000}'\nначало = 'früh 早い 🐍'\nµ, ﬁ = 1, 2\nprint(начало, data)"
+        answers, f"data = '{'ab ' * 30_000}'\nначало = 'früh 早い 🐍'\nµ, ﬁ = 1, 2\nprint(начало, data)"
     )
 
 
