@@ -101,7 +101,7 @@ def grade_class(
             found, raw = _read(found, folder)
             before = old.get((found.learner, file))
             if before and not found.problem and _still_holds(before, raw, run):
-                class_.take(found, before)
+                class_.take(found, before, written=True)
             else:
                 tasks.append(Task(found, file, raw, run))
         done = len(submissions) - len(tasks)
@@ -121,11 +121,13 @@ class _Class:
         self.reports: dict[Path, Report] = {}
         self.waiting: dict[Path, tuple[Found, Report]] = {}
 
-    def take(self, found: Found, report: Report) -> None:
+    def take(self, found: Found, report: Report, written: bool = False) -> None:
         """Write a report, unless it has to wait: of a notebook of no known day, or that may be one too many."""
         name = released(report["day"]).notebook if report["day"] else ""
         if not report["day"] or (self.files[found.learner] > 1 and found.path.stem != name):
             self.waiting[found.path] = (found, report)
+        elif written:
+            self.reports[found.path] = report
         else:
             self._write(found, report)
 
