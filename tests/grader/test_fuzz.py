@@ -88,7 +88,7 @@ def twice(rand: random.Random, raw: bytes) -> bytes:
 
 def in_another_encoding(rand: random.Random, raw: bytes) -> bytes:
     encoding = rand.choice(["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1", "cp1252"])
-    return flip_bits(rand, raw.decode().encode(encoding, errors="replace"))
+    return flip_bits(rand, raw.decode(errors="replace").encode(encoding, errors="replace"))
 
 
 # --- How: the tree ------------------------------------------------------------------------------------
