@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="how many inputs to draw (default: 3)"
     )
+    verify.add_argument("--out", type=Path, metavar="FILE.html", help="draw the matrix on a page, too")
     verify.set_defaults(run=_verify)
 
     release = commands.add_parser("release", help="write what a class is given: notebooks and library")
@@ -280,7 +281,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from autograder.rubric import load_exercises
-    from autograder.verify import verify
+    from autograder.verify import MARKS, verify, write_page
 
     if arguments.seeds < 1:
         raise UserError("At least one seed is needed: give --seeds 1 or more.")
@@ -288,22 +289,20 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not exercises:
         known = ", ".join(sorted({e.day for e in load_exercises().values()}))
         raise UserError(f"There are no rubrics for {arguments.day}; the days that have some are {known}.")
-    good = True
+    matrices = []
     for exercise in exercises:
-        rows = verify(exercise, range(arguments.seeds))
-        names = [item.name for item in exercise.items]
-        print(f"{exercise.name}, {exercise.points} points", " ".join(names), sep="\n  ")
-        for row in rows:
-            marks = " ".join(("✗" if name in row.lost else "·").center(len(name)) for name in names)
-            kind = "right" if row.known.right else "wrong"
-            print(f"  {marks}  {'' if row.as_aimed else 'NOT AS AIMED: '}{kind}: {row.known.sentence}")
-        good = good and all(row.as_aimed for row in rows)
-        print()
-    print(
-        "✗ an item that is lost, with any of the seeds.",
-        "All as aimed." if good else "Some are not as aimed.",
-    )
-    return 0 if good else 1
+        matrices.append(verify(exercise, range(arguments.seeds)))
+        print(matrices[-1], end="\n\n")
+    print(*(f"{mark} {meaning}" for mark, meaning in MARKS.values()), sep="; ")
+    if arguments.out:
+        write_page(matrices, arguments.seeds, arguments.out)
+        print(f"The same as a page is in {arguments.out}.")
+    aimed = all(row.as_aimed for matrix in matrices for row in matrix.rows)
+    print("All as aimed." if aimed else "Some are not as aimed.")
+    not_needed = [f"{m.exercise.name}/{name}" for m in matrices for name in m.not_needed]
+    if not_needed:
+        print(f"Nothing is caught by these items alone: {', '.join(not_needed)}.")
+    return 0 if aimed and not not_needed else 1
 
 
 # --- release ------------------------------------------------------------------------------------------

@@ -74,10 +74,12 @@ def caption(picture: Picture) -> str:
         ends.insert(0, (picture["top"], rows))
     part += [f"{start}:{start + length}" for start, length in ends]
     shape = ", ".join(map(str, picture["shape"])) + ("," if len(picture["shape"]) == 1 else "")
-    marks = "a frame marks what differs"
+    marks = "Outlined: what differs."
     if columns > NUMBERED:
-        marks += "; larger squares are larger values, hollow ones negative, and a stroke is 0"
-    return f"Compared: values of shape ({shape}), of which this is [{', '.join(part)}]. Here {marks}."
+        marks += (
+            " The larger a square, the larger the value; hollow ones are negative, a stroke is exactly 0."
+        )
+    return f"[{', '.join(part)}] of values of shape ({shape}). {marks}"
 
 
 def _map(side: str, name: str, picture: Picture, full: float) -> str:
@@ -87,7 +89,6 @@ def _map(side: str, name: str, picture: Picture, full: float) -> str:
     width, height = (40, 24) if numbered else (20, 20)
     x0, y0 = AXIS, TITLE + AXIS - 4
     parts = [f'<text x="{x0}" y="14" class="side">{side}</text>']
-    frames = []
     for column in range(columns):
         parts.append(_text(x0 + width * (column + 0.5), y0 - 5, picture["left"] + column, "axis"))
     for i, row in enumerate(values):
@@ -97,16 +98,35 @@ def _map(side: str, name: str, picture: Picture, full: float) -> str:
         for j, value in enumerate(row):
             x = x0 + width * j
             parts.append(_cell(x, y, width, height, value, full, numbered))
-            if picture["differs"][i][j]:
-                frames.append(f"M{x + 1.5} {y + 1.5}h{width - 3}v{height - 3}h{3 - width}z")
     right, bottom = x0 + width * columns, y0 + height * rows
     lines = [f"M{x0 + width * j} {y0}V{bottom}" for j in range(columns + 1)]
     lines += [f"M{x0} {y0 + height * i}H{right}" for i in range(rows + 1)]
-    parts.append(f'<path d="{"".join(lines)}" class="grid"/><path d="{"".join(frames)}" class="frame"/>')
+    parts.append(f'<path d="{"".join(lines)}" class="grid"/>')
+    outline = [
+        f"M{x0 + width * j} {y0 + height * i}{'h' if flat else 'v'}{width if flat else height}"
+        for i, j, flat in _edges(picture["differs"])
+    ]
+    parts.append(f'<path d="{"".join(outline)}" class="outline"/>')
     return (
         f'<svg role="img" aria-label="{_words(name, values, picture["differs"])}" class="map" '
         f'width="{right + 2}" height="{bottom + 2}" viewBox="0 0 {right + 2} {bottom + 2}">{"".join(parts)}</svg>'
     )
+
+
+def _edges(differs: list[list[bool]]) -> list[tuple[int, int, bool]]:
+    """The sides of cells between what differs and what does not: row, column, and whether the side is horizontal."""
+    rows, columns = len(differs), len(differs[0])
+
+    def inside(i: int, j: int) -> bool:
+        return 0 <= i < rows and 0 <= j < columns and differs[i][j]
+
+    above = [
+        (i, j, True) for i in range(rows + 1) for j in range(columns) if inside(i, j) != inside(i - 1, j)
+    ]
+    beside = [
+        (i, j, False) for i in range(rows) for j in range(columns + 1) if inside(i, j) != inside(i, j - 1)
+    ]
+    return above + beside
 
 
 def _cell(x: int, y: int, width: int, height: int, value: float | str, full: float, numbered: bool) -> str:
@@ -122,28 +142,31 @@ def _cell(x: int, y: int, width: int, height: int, value: float | str, full: flo
     if numbered:
         box = f'x="{x}" y="{y}" width="{width}" height="{height}"'
         shade = f'<rect {box} class="{sign}" fill-opacity="{0.5 * strength:.2f}"/>'
-        return shade + _text(x + width / 2, y + height / 2 + 4, _short(value), "value")
+        return shade + _text(x + width / 2, y + height / 2 + 4, _short(value, full), "value")
     if value == 0:
         return f'<path d="M{x + 7} {y + height - 7}L{x + width - 7} {y + 7}" class="hatch"/>'
     length = max(2.0, (width - 6) * strength**0.5)
     corner = f'x="{x + (width - length) / 2:.1f}" y="{y + (height - length) / 2:.1f}"'
-    return f'<rect {corner} width="{length:.1f}" height="{length:.1f}" class="{sign} mark"/>'
+    return f'<rect {corner} width="{length:.1f}" height="{length:.1f}" class="{sign} sized"/>'
 
 
 def _text(x: float, y: float, text: object, kind: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" class="{kind}">{text}</text>'
 
 
-def _short(value: float) -> str:
-    """A number in at most five or six characters."""
+def _short(value: float, full: float) -> str:
+    """A number in at most six characters, where values are about as large as `full`."""
     size = abs(value)
+    if 0 < size < full / 1000:
+        return "≈0"
     if value == int(value) and size < 1000:
         text = str(int(value))
-    elif size < 0.005 or size >= 1000:
+    elif size < 0.001 or size >= 1000:
         mantissa, exponent = f"{value:.0e}".split("e")
         text = f"{mantissa}e{int(exponent)}"
     else:
-        text = f"{value:.2f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:.0f}"
+        digits = 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
+        text = f"{value:.{digits}f}"
     return text.replace("-", "−")
 
 

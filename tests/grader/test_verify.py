@@ -23,7 +23,7 @@ def test_an_answer_that_loses_something_else_is_pointed_out(monkeypatch, capsys)
     not_right = KnownAnswer(exercise.name, diagonal.code, diagonal.sentence, frozenset())
     answers = {exercise.name: [diagonal, misaimed, not_right]}
     monkeypatch.setattr("autograder.verify.load_known_answers", lambda: answers)
-    assert [row.as_aimed for row in verify(exercise, range(3))] == [True, False, False]
+    assert [row.as_aimed for row in verify(exercise, range(3)).rows] == [True, False, False]
     monkeypatch.setattr("autograder.rubric.load_exercises", lambda: {exercise.name: exercise})
     assert cli.main(["verify", "--seeds", "2"]) == 1
     printed = capsys.readouterr().out
