@@ -77,7 +77,10 @@ def _index(values: Tensor) -> list[int]:
 def _describe(value: Any) -> str:
     if value is None:
         return "None (is there a `return`?)"
-    name = getattr(value, "kind", type(value).__name__).lower()
+    handle = getattr(
+        value, "_handle", value
+    )  # of a remote object, which must not be asked for its attributes
+    name = getattr(handle, "kind", type(value).__name__).lower()
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 

@@ -180,7 +180,9 @@ def build(
     learner: Learner, answer: str, *args: Any, state: dict[str, Tensor] | None = None, **kwargs: Any
 ) -> Remote:
     """Make an object of the library's on the learner's side, and load its weights. It must not be an open answer."""
-    return _made(learner, answer, "build", answer=answer, args=_pack(args), kwargs=_pack(kwargs), state=state)
+    return _made(
+        learner, answer, "build", answer=answer, args=_pack(args), kwargs=_pack(kwargs), state=_pack(state)
+    )
 
 
 def callback(learner: Learner, function: Callable, **attributes: Any) -> Remote:
@@ -206,10 +208,11 @@ def _made(learner: Learner, name: str, op: str, **request: Any) -> Remote:
 
 
 def _pack(value: Any) -> Any:
+    """Objects of this side become handles; what is like a tuple or a dict, as a shape or a state_dict, becomes one."""
     if isinstance(value, Remote):
         return value._handle
     if isinstance(value, list | tuple):
-        return type(value)(_pack(each) for each in value)
+        return (list if isinstance(value, list) else tuple)(_pack(each) for each in value)
     if isinstance(value, dict):
         return {key: _pack(each) for key, each in value.items()}
     return value

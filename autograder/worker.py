@@ -13,7 +13,9 @@ import importlib
 import linecache
 import socket
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -59,9 +61,9 @@ class Worker:
             return value
         if isinstance(value, Tensor) and str(value.dtype).removeprefix("torch.") in DTYPES:
             return value.detach()
-        if kind in (list, tuple):
-            return kind(self.pack(each) for each in value)
-        if kind is dict:
+        if kind in (list, tuple, torch.Size):
+            return (list if kind is list else tuple)(self.pack(each) for each in value)
+        if kind in (dict, OrderedDict):  # a state_dict is one
             return {self.pack(key): self.pack(each) for key, each in value.items()}
         return self.store(value)
 
@@ -321,13 +323,17 @@ def run_cell(source: str, name: str, namespace: dict[str, Any], part: ast.Module
 def serve(worker: Worker, channel: socket.socket) -> None:
     """Answer what comes over the channel until the examiner closes it."""
 
+    def until_answered() -> bytes:
+        """Do what is requested; return at an answer, to the last question put."""
+        while True:
+            letter, message = receive_frame(channel)
+            if letter == b"A":
+                return message
+            send_frame(channel, b"A", worker.answer(message, ask))
+
     def ask(question: bytes) -> bytes:
         send_frame(channel, b"Q", question)
-        return receive_frame(channel)[1]
+        return until_answered()
 
-    while True:
-        try:
-            _, request = receive_frame(channel)
-        except (EOFError, OSError):
-            return
-        send_frame(channel, b"A", worker.answer(request, ask))
+    with suppress(EOFError, OSError):
+        until_answered()

@@ -164,10 +164,12 @@ class Process:
                     return message
                 if letter != b"Q":
                     raise WireError("a frame of an unknown kind")
-                paused = time.monotonic()
-                reply = serve(message)
-                deadline += time.monotonic() - paused
-                send_frame(self.channel, b"R", reply, deadline)
+                self.left = deadline - time.monotonic()
+                reply = serve(message)  # in which it may be asked something in turn
+                if self.gone:
+                    raise self.gone
+                deadline = time.monotonic() + self.left
+                send_frame(self.channel, b"A", reply, deadline)
         except TimeoutError:
             raise self._end(f"it ran longer than {self.allowed:g} seconds", "TimeUp") from None
         except WireError as error:
