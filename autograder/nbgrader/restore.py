@@ -1,8 +1,8 @@
 """A submission in a form that nbgrader can read, whatever has become of it.
 
 nbgrader believes a submission's metadata, and stumbles over what it cannot read. So the graded cells get theirs from
-the gradebook, which holds what was released; of all other cells only the text, the id and the tags are kept. What the
-autograded notebook shows a person in a browser is text: no HTML of the learner's survives.
+the gradebook, which holds what was released; of all other cells only the text, the id and the tags are kept, and
+prose is made harmless (`prose`).
 """
 
 import re
@@ -11,7 +11,6 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -19,14 +18,12 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.build.assemble import KERNEL, nbgrader_metadata
 from autograder.build.release import ClearToSentence
+from autograder.nbgrader.prose import plain_text, prose
 from autograder.rubric import load_exercises
-from autograder.submission import Cell, find_answer, read_cells, read_entries, squeeze, text_of
+from autograder.submission import MOST_CELLS, Cell, find_answer, read_cells, read_entries, squeeze, text_of
 from handmade.errors import UserError
 
-# What starts a tag, except those of the hints that the course's own prose has.
-TAG = re.compile(r"<(?=[a-zA-Z/!?])(?!/?(?:details|summary)>)")
-LONGEST_PROSE = 20_000  # characters; mistune takes ever longer for the next
-PICTURES = ("image/png", "image/jpeg", "image/gif")
+MOST_TEXT = 2_000_000  # characters; where there is more, only the code is kept
 
 
 class Restore(NbGraderPreprocessor):
@@ -65,6 +62,8 @@ def restored(raw: bytes, file: str, graded: Sequence[NotebookNode]) -> NotebookN
     except UserError as error:
         note = new_markdown_cell(plain_text(f"**This submission could not be read.** {error}"), id="problem")
         return new_notebook(cells=[note, *filter(_has_points, graded)], metadata=KERNEL)
+    if len(entries) > MOST_CELLS or sum(len(text_of(entry)) for entry in entries) > MOST_TEXT:
+        entries = [entry for entry in entries if entry.get("cell_type") == "code"]
     found = {cell.id: _find(cell, entries, cells) for cell in graded}
     at = {index: cell for cell in graded if (index := found[cell.id]) is not None}
     missing, before = {}, -1  # by the place after which they belong: that of the graded cell before them
@@ -78,27 +77,6 @@ def restored(raw: bytes, file: str, graded: Sequence[NotebookNode]) -> NotebookN
         made.append(_filled(at[index], entry) if index in at else _learners(entry, index, ids))
         made += missing.get(index, [])
     return new_notebook(cells=made, metadata=KERNEL)
-
-
-def prose(entry: dict) -> dict[str, Any]:
-    """The source and the pasted pictures of a cell of prose. What no page can show as Markdown, it shows as it stands.
-
-    A picture that is lost, for one, would stop nbgrader's feedback for the whole submission.
-    """
-    text, pictures = plain_text(text_of(entry)), _pictures(entry)
-    try:
-        if len(text) > LONGEST_PROSE:
-            raise ValueError("too long")
-        MarkdownWithMath(renderer=IPythonRenderer(escape=False, attachments=pictures)).render(text)
-    except Exception:
-        fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=2))
-        text, pictures = f"{fence}\n{text}\n{fence}", {}
-    return {"source": text} | ({"attachments": pictures} if pictures else {})
-
-
-def plain_text(markdown: str) -> str:
-    """Markdown in which nothing is a tag, nor a link made by a formula: a space keeps `<` from starting one."""
-    return TAG.sub("< ", markdown).replace(r"\href", r"\text")
 
 
 def _find(released: NotebookNode, entries: list[dict], cells: list[Cell]) -> int | None:
@@ -154,14 +132,3 @@ def _learners(entry: dict, index: int, ids: set[str]) -> NotebookNode:
 def _metadata(entry: dict) -> dict[str, Any]:
     metadata = entry["metadata"] if isinstance(entry.get("metadata"), dict) else {}
     return metadata["nbgrader"] if isinstance(metadata.get("nbgrader"), dict) else {}
-
-
-def _pictures(entry: dict) -> dict[str, dict[str, str]]:
-    """The pictures pasted into a cell of prose."""
-    attachments = entry["attachments"] if isinstance(entry.get("attachments"), dict) else {}
-    kept = {}
-    for name, forms in attachments.items():
-        for kind, data in forms.items() if isinstance(forms, dict) else []:
-            if kind in PICTURES and isinstance(data, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", data):
-                kept[name] = {kind: data}
-    return kept

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import determine_grade, parse_utc
+from pages import Page
 
 from autograder import cli
 from autograder.nbgrader.collect import collect, database
 from autograder.nbgrader.examine import outputs
+from autograder.nbgrader.prose import prose
 from autograder.nbgrader.restore import graded_cells, restored
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +217,58 @@ def test_a_free_answer_is_found_by_its_question_when_ids_are_lost(graded):
     (found,) = [cell for cell in restored(raw, "x.ipynb", graded).cells if cell.id == QUESTION]
     assert "It saturates: 1<2." in found.source
     assert determine_grade(found)[0] is None, "nbgrader would give it zero without asking a person"
+
+
+def test_more_prose_than_anybody_writes_is_dropped_and_the_code_stays(graded):
+    made = samples["ada"]()
+    made["cells"] += [{"cell_type": "markdown", "source": "![](" * 5000}] * 200
+    cells = restored(json.dumps(made).encode(), "x.ipynb", graded).cells
+    assert len(cells) < 100 and sum(cell.id.startswith("day09-attend") for cell in cells) == 2
+
+
+# --- Prose --------------------------------------------------------------------------------------------
+
+
+def page(cell: dict) -> str:
+    renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}))
+    return MarkdownWithMath(renderer=renderer).render(cell["source"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# A title\n\nSome *prose*, `code` and $a<b$.\n\n- [x] done\n- [a link](../day07.ipynb) <https://a.b>",
+        "<details><summary>Hint</summary>\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n\n</details>\n\n```python\nx = 1\n```",
+    ],
+)
+def test_ordinary_prose_stays_markdown(text):
+    assert prose({"source": text})["source"].replace("a< b", "a<b") == text
+
+
+def test_a_pasted_picture_stays_and_a_lost_one_is_named():
+    picture = {"image/png": "iVBORw0KGgo="}
+    kept = prose({"source": "![my sketch](attachment:a.png)", "attachments": {"a.png": picture}})
+    assert kept["attachments"] == {"a.png": picture}
+    lost = prose({"source": "![`my` sketch](attachment:a.png)"})
+    assert lost["source"] == "```\n![`my` sketch](attachment:a.png)\n```"
+
+
+PIECES = """
+< <a script> <script>alert(1)</script> </ javascript: [x]( ) ` `` ``` ~~~ $ $$ " ' onerror=alert(1) &#60; &lt; ![ ]( >
+&#x3C;script&#x3E; attachment: <details> <details </summary> <!-- --> <? \\ \\begin{a} \\end{a} <svg/onload=1> a - # |
+|-| [1]: <javascript:alert(1)> &#106;avascript: data:text/html,x * _ ~~ http://a.b/ <http://a.b/"onclick=1> ^
+"""
+pieces = st.sampled_from([*PIECES.split(), "\n", "\n\n", "    ", " ", "\t", "\x00", "\u2028"])
+
+
+@settings(max_examples=150)
+@given(st.lists(pieces, max_size=14))
+@example(["\n", "# ", "[x](&#106;avascript:alert(1))"])
+@example(["&#60;\n[x](&#106;avascript:script>)\\begin{a}"])
+@example(['\n\\begin{a}\n\n[x](data:text/html,x<http://a.b/"onclick=1>~~)`<details></|<details>a'])
+def test_no_prose_comes_to_life(text):
+    live = Page(page(prose({"source": "".join(text)}))).live
+    assert not live, f"{live} in a page that anybody may open"
 
 
 # --- What nbgrader makes of our outputs ---------------------------------------------------------------

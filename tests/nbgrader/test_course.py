@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import re
 import runpy
 import secrets
 import shutil
@@ -13,13 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from pages import Page
 
 from autograder import cli
 from autograder.build.check import TELLING, hidden_lines
@@ -270,31 +268,6 @@ def test_the_feedback_gives_nothing_away(course, student):
 
 def sources(path: Path) -> list[str]:
     return ["".join(map(str, cell["source"])) for cell in json.loads(path.read_text())["cells"]]
-
-
-class Page(HTMLParser):
-    """What a page says, and everything in it that can do something: scripts, handlers, links that run code."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.live: Counter[str] = Counter()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "iframe", "object", "embed", "base", "form", "svg", "meta", "link"):
-            self.live[tag] += 1
-        for name, value in attributes:
-            address = re.sub(r"[\s\x00-\x1f]", "", value or "").lower()
-            if (
-                name.startswith("on")
-                or name == "srcdoc"
-                or re.match("(javascript|vbscript|data:text)", address)
-            ):
-                self.live[f"{tag} {name}={value}"] += 1
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 def text_of(html: str) -> str:
