@@ -18,10 +18,10 @@ class Failed(AssertionError):
 
 
 def that(holds: bool, because: str, show: tuple[Tensor, Tensor] | None = None) -> None:
-    """Fail with `because` unless `holds`; `show` are the learner's values and the wanted ones, of one shape."""
+    """Fail with `because` unless `holds`; `show` are the learner's values and the wanted ones."""
     if not holds:
         picture = None
-        if show and show[0].numel():
+        if show and show[0].shape == show[1].shape and show[0].numel():
             differs = show[0] != show[1]
             picture = compare(*show, differs, _index(differs.double()))
         raise Failed(because, picture)
