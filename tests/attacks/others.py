@@ -151,7 +151,7 @@ def a_link_to_a_secret():
     return Files({"@NAME@.ipynb": Link("@FOLDER@/canary.txt")})
 
 
-@attack
+@attack(apart=True)
 def a_linked_folder():
     """A folder in nbgrader's layout is a link to the folder of the class, so that all the others are mine."""
     return Files({"@NAME@/week2_attention": Link("@CLASS@")})

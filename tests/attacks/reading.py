@@ -141,13 +141,13 @@ def a_script():
 
 
 @attack
-def candidates_by_the_thousand():
-    """Three thousand cells that each define all the answers, for a search that looks at all of them."""
+def candidates_by_the_hundred():
+    """Three hundred cells that each define the answers, for a search that looks at all of them."""
     made = garbage()
     at = position(made, ATTEND)
     source = "\n".join(
         cell["source"] for cell in made["cells"] if cell.get("id") in ("day09-attend", "day09-causal_mask")
     )
-    made["cells"] += [code(source, f"again-{number}") for number in range(3000)]
+    made["cells"] += [code(source, f"again-{number}") for number in range(300)]
     made["cells"].insert(0, made["cells"][at])
     return made

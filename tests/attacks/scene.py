@@ -238,8 +238,9 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def grade_alone(scene: Scene, attack: Attack, limit: float = 2.0) -> dict[str, dict]:
-    """Grade an attack's notebooks by themselves: for each file its report, and what it cost.
+    """Grade an attack's notebooks by themselves: for each file its report, and what it cost the grader.
 
+    The cost is processor time and memory of the process that grades, not of the workers, which have limits.
     In a process that we can end: it prints a line of JSON for each.
     """
     files = {
@@ -283,9 +284,9 @@ def _alone(given: str, limit: str, *names: str) -> None:
     run = Run(seed=7, limit=float(limit))
     before = grade_notebook(json.dumps(notebook(model_answers())).encode(), "day09.ipynb", "honest", run)
     for number, name in enumerate(names):
-        base, began = _peak(reset=True), time.monotonic()
+        base, began = _peak(reset=True), time.process_time()
         report = grade_notebook((Path(given) / str(number)).read_bytes(), name, "attacker", run)
-        cost = {"seconds": time.monotonic() - began, "megabytes": _peak() - base}
+        cost = {"seconds": time.process_time() - began, "megabytes": _peak() - base}
         after = grade_notebook(json.dumps(notebook(model_answers())).encode(), "day09.ipynb", "honest", run)
         honest = before["earned"] == after["earned"] == before["points"] > 0
         print(json.dumps({"report": report, "honest": honest} | cost), flush=True)

@@ -248,7 +248,8 @@ def test_it_does_not_stop_the_command(tmp_path, attack):
 
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "div", "span", "strong", "em", "code",
-    "pre", "br", "a", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "footer", "details", "summary", "figure", "figcaption",
+    "pre", "br", "a", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "footer",
+    "details", "summary", "figure", "figcaption",
     "svg", "g", "rect", "line", "text", "path", "circle", "polyline", "desc",
 }  # fmt: skip
 FORBIDDEN = re.compile(r"^on|^style$|^srcdoc$|^srcset$|^formaction$|^action$|^xlink:href$")
