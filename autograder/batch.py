@@ -15,6 +15,7 @@ from pathlib import Path
 
 from autograder.cluster import spread
 from autograder.grade import Run, fingerprint, grade_notebook
+from autograder.jail.levels import LEVELS
 from autograder.report import Report, write_class, write_report
 from autograder.submission import released
 from handmade.errors import UserError
@@ -216,7 +217,7 @@ def regrade(path: Path, notebook: Path | None) -> tuple[Report, Report]:
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        run = Run(report["seed"], report["limits"]["seconds"])
+        run = Run(report["seed"], report["limits"]["seconds"], device=report["device"])
         if notebook is None:
             notebook = (
                 Path(json.loads((path.parents[1] / RUN).read_text())["submissions"]) / report["notebook"]
@@ -253,10 +254,18 @@ def _reports_in(out: Path) -> dict[tuple[str, str], Report]:
 
 def _still_holds(report: Report, raw: bytes, run: Run) -> bool:
     """Whether grading this file again would be the same work again."""
+    isolation = report.get("isolation", {})
     return (
         report.get("sha256") == hashlib.sha256(raw).hexdigest()
         and report.get("grader") == fingerprint()
         and report.get("seed") == run.seed
         and report.get("limits", {}).get("seconds") == run.limit
-        and bool(report.get("problem") or report.get("isolation", {}).get("locks"))  # not one that was cut short
+        and report.get("device") == run.device
+        # not one that was cut short, nor one from a system that isolates less than is required now
+        and bool(report.get("problem") or (isolation.get("locks") and _does(isolation.get("level"), run)))
     )
+
+
+def _does(level: str, run: Run) -> bool:
+    """Whether this level is at least the one that the run requires."""
+    return not run.isolation or level in LEVELS[: LEVELS.index(run.isolation) + 1]

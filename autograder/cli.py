@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what a learner's code may take, for each exercise (default: 10)",
     )
     grade.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where learners' code gets its tensors"
+    )
+    grade.add_argument(
         "--require-isolation",
         choices=LEVELS,
         default="",
@@ -153,12 +156,16 @@ def _seconds(text: str) -> float:
 
 def _grade(arguments: argparse.Namespace) -> int:
     # Imported here, so that `autograder --help` answers at once.
+    import torch
+
     from autograder.batch import begin, grade_class
     from autograder.grade import Run
     from autograder.gradebook import record
 
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
-    run = Run(seed, arguments.limit, arguments.require_isolation)
+    run = Run(seed, arguments.limit, arguments.require_isolation, arguments.device)
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("There is no CUDA device here; leave out --device cuda.")
     folder, out = arguments.submissions.resolve(), arguments.out.resolve()
     if arguments.seed is None and not arguments.again:
         run = begin(out, run)
@@ -245,21 +252,29 @@ def _collect(arguments: argparse.Namespace) -> int:
 
 def _regrade(arguments: argparse.Namespace) -> int:
     from autograder.batch import regrade
+    from autograder.report import why
 
     before, after = regrade(arguments.report, arguments.notebook)
-    same = True
-    for old, new in zip(before["exercises"], after["exercises"], strict=True):
-        print(f"{old['exercise']}: {old['earned']} of {old['points']}, again {new['earned']}")
-        for was, now in zip(old["items"], new["items"], strict=True):
-            if was["earned"] != now["earned"]:
-                same = False
-                print(
-                    f"  {was['item']}: {was['earned']}, now {now['earned']}. {now['reason'] or was['reason']}"
-                )
+    was, now = _scores(before), _scores(after)
+    for name in dict.fromkeys([*was, *now]):
+        old, new = was.get(name, "not there"), now.get(name, "not there")
+        if old != new or "/" not in name:
+            print(f"{name}: {old}, again {new}")
+    for name, reason in why(after):
+        print(f"{name}: {reason}")
     if before["grader"] != after["grader"]:
         print("The grader has changed since the report was made.")
-    print("The score is the same." if same else "The score is not the same.")
-    return 0 if same else 1
+    print("The score is the same." if was == now else "The score is not the same.")
+    return 0 if was == now else 1
+
+
+def _scores(report: dict) -> dict[str, int]:
+    """What was earned in all, for each exercise and for each of its items."""
+    scores = {"all": report["earned"]}
+    for exercise in report["exercises"]:
+        scores[exercise["exercise"]] = exercise["earned"]
+        scores |= {f"{exercise['exercise']}/{item['item']}": item["earned"] for item in exercise["items"]}
+    return scores
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 import handmade
 from autograder import rubrics
 from autograder.examine import ExerciseResult, examine, nothing_to_grade
-from autograder.jail.handling import NotJailed, Nursery, start
+from autograder.jail.handling import NotJailed, Nursery, Spawner, start
 from autograder.jail.levels import memory_in_use
 from autograder.report import Report, as_report
 from autograder.rubric import Exercise, load_exercises
@@ -35,6 +35,7 @@ class Run:
     seed: int
     limit: float = 10.0  # seconds that the learner's code may take, for each cell and for each exercise
     isolation: str = ""  # the least that will do, "" for any
+    device: str = "cpu"  # on which the learner's code is given its tensors
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -70,7 +71,7 @@ def grade_notebook(
     if problem:
         results = [nothing_to_grade(exercise, problem) for exercise in exercises]
     else:
-        nursery = the_nursery(run.isolation)
+        nursery = the_nursery(run.isolation, run.device)
         session = Session(cells, found, nursery, run.limit)
         with _room(), contextlib.closing(session):
             results = [_examine(exercise, session, run.seed) for exercise in exercises]
@@ -118,9 +119,9 @@ def _day_of(file: str, day: str, problem: str) -> tuple[str, str]:
 
 
 @cache
-def the_nursery(required: str = "") -> Nursery:
+def the_nursery(required: str = "", device: str = "cpu") -> Nursery | Spawner:
     """This process's nursery."""
-    return start(required)
+    return start(required, device)
 
 
 @contextlib.contextmanager

@@ -76,6 +76,7 @@ def as_report(
             "locks": list(locks),
         },
         "limits": {"seconds": run.limit, "memory_bytes": Limits().memory},
+        "device": run.device,
         "grader": grader,
         "started": run.started,
         "seconds": round(seconds, 3),

@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 
-from autograder.jail.handling import Branch, Nursery, Process
+from autograder.jail.handling import Branch, Nursery, Process, Spawned, Spawner
 from autograder.jail.levels import Limits
 from autograder.library import library_before
 from autograder.remote import Channel, LearnerError
@@ -37,7 +37,7 @@ class Missing(Exception):
 class Session:
     """One submission's cells of one day. `seconds` is what each cell may take."""
 
-    def __init__(self, cells: Sequence[Cell], day: str, nursery: Nursery, seconds: float) -> None:
+    def __init__(self, cells: Sequence[Cell], day: str, nursery: Nursery | Spawner, seconds: float) -> None:
         self.day, self.nursery, self.seconds, self.released = day, nursery, seconds, released(day)
         self.exercises = [exercise for exercise in load_exercises().values() if exercise.day == day]
         self.answers = {exercise: find_answer(exercise, cells) for exercise in self.exercises}
@@ -145,7 +145,7 @@ class Session:
 
 
 @cache
-def branch(nursery: Nursery, exercise: Exercise) -> Branch:
+def branch(nursery: Nursery | Spawner, exercise: Exercise) -> Branch | Spawned:
     """Of which the exercise's workers are forks: it has the library as it stands before the answer."""
     folder = nursery.libraries / exercise.answer
     library_before(exercise.answer, folder)

@@ -163,7 +163,7 @@ def _unpack_tensor(name: str, shape: list[int], order: list[int], device: str, b
         dense = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
         if dtype is torch.bool:
             dense = dense.view(torch.uint8) != 0  # a bool whose byte is 2 would be neither True nor False
-        dense = dense.reshape(sizes).to(device)
+        dense = dense.reshape(sizes)  # in this process it lives on the CPU, wherever it was
     return dense.permute([order.index(d) for d in range(len(order))])
 
 

@@ -36,10 +36,10 @@ Ask = Callable[[bytes], bytes]  # puts a question to the examiner while it waits
 
 
 class Worker:
-    """Answers requests about one namespace."""
+    """Answers requests about one namespace. Tensors are handed to its code on `device`."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
+    def __init__(self, namespace: dict[str, Any], device: str = "cpu") -> None:
+        self.namespace, self.device = namespace, device
         self.objects: list[Any] = []
         self.answers: dict[str, Any] = {}  # the exercises' names, each as its own cell left it
         self.ask: Ask
@@ -71,6 +71,8 @@ class Worker:
         """The reverse: handles become the objects they stand for."""
         if isinstance(value, Handle):
             return self.objects[value.number]
+        if isinstance(value, Tensor) and self.device != "cpu" and not value.is_meta:
+            return value.to(self.device)
         if isinstance(value, list | tuple):
             return type(value)(self.unpack(each) for each in value)
         if isinstance(value, dict):
@@ -224,7 +226,7 @@ def gradients(worker: Worker, target: Handle, args: tuple, kwargs: dict, cotange
         if output.requires_grad:
             for parameter in parameters.values():
                 parameter.grad = None
-            (output * cotangent).sum().backward()
+            (output * worker.unpack(cotangent)).sum().backward()
     of_arguments = [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves]
     return output, of_arguments, {name: parameter.grad for name, parameter in parameters.items()}
 

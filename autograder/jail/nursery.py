@@ -14,12 +14,10 @@ import gc
 import json
 import os
 import random
-import select
 import shutil
 import signal
 import socket
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +28,7 @@ import torch
 import torch.utils.data
 
 from autograder.jail import levels
+from autograder.jail.keeper import tell, watch_over
 from autograder.wire import send_frame
 from autograder.worker import Worker, serve, setup
 
@@ -44,6 +43,7 @@ class Ground:
     memory: int  # the address space in use before any learner's code, in bytes
     library: str = ""  # the folder with the branch's copy
     namespace: dict[str, Any] = field(default_factory=dict)  # what the set-up has defined
+    device: str = "cpu"  # where the learner's code is given its tensors
 
 
 def main(control: socket.socket, level: str, libraries: str) -> None:
@@ -122,38 +122,11 @@ def keep(limits: levels.Limits, ground: Ground, channel: socket.socket, leash: s
             leash.close()
             be_worker(limits, ground, scratch, channel)
         channel.close()
-        wait(worker, leash)
-        end(worker, ground.level)
-        _, status, used = os.wait4(worker, 0)
-        report = {"status": os.waitstatus_to_exitcode(status), "cpu": used.ru_utime + used.ru_stime}
+        watch_over(worker, leash, ground.level)
     except BaseException as error:
-        report = {"error": f"{type(error).__name__}: {error}"}
+        tell(leash, {"error": f"{type(error).__name__}: {error}"})
     if ground.level != "namespaces" and scratch:
         shutil.rmtree(scratch, ignore_errors=True)
-    with suppress(OSError):  # the grader may be gone
-        leash.send(json.dumps(report).encode())
-
-
-def wait(worker: int, leash: socket.socket) -> None:
-    """Until the worker has ended, or the other end of the leash is closed."""
-    watch = select.poll()
-    watch.register(leash, select.POLLIN)
-    if hasattr(os, "pidfd_open"):
-        watch.register(os.pidfd_open(worker), select.POLLIN)
-        watch.poll()
-    else:
-        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while not watch.poll(20) and os.waitid(os.P_PID, worker, ended) is None:
-            pass
-
-
-def end(worker: int, level: str) -> None:
-    """Kill the worker. In a namespace everything that it started dies with it; else what is in its session does."""
-    with suppress(ProcessLookupError):
-        os.kill(worker, signal.SIGKILL)
-    if level == "process":
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(worker, signal.SIGKILL)
 
 
 def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: socket.socket) -> None:
@@ -172,7 +145,7 @@ def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: sock
             send_frame(channel, b"E", str(error).encode())
             os._exit(1)
         send_frame(channel, b"L", " ".join(locks).encode())
-        serve(Worker(ground.namespace), channel)
+        serve(Worker(ground.namespace, ground.device), channel)
     finally:
         os._exit(0)
 

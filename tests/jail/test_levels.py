@@ -12,11 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from autograder import cli
+from autograder.grade import Run, grade_notebook
 from autograder.jail import calls, linux
-from autograder.jail.handling import Nursery, break_out
+from autograder.jail.handling import Nursery, Spawner, break_out, start
 from autograder.jail.levels import LEVELS
+from autograder.remote import Channel, Learner
+from autograder.worker import Worker
+from handmade.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 SUBMISSION = ROOT / "autograder" / "samples" / "barbara.ipynb"
@@ -150,3 +155,30 @@ def test_less_than_what_is_required_is_refused(tmp_path):
     assert "Isolation “landlock” is not to be had on this system" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*/*.json")), "it graded all the same"
+
+
+def test_workers_that_are_started_anew_give_the_same_scores(monkeypatch):
+    """As on macOS and with CUDA, where nothing may fork."""
+    monkeypatch.setattr("autograder.grade.the_nursery", lambda *_: spawner)
+    spawner = Spawner("cpu")
+    try:
+        report = grade_notebook(SUBMISSION.read_bytes(), "barbara.ipynb", "barbara", Run(seed=4))
+    finally:
+        spawner.close()
+    check(report, "process", {"limits"})
+
+
+def test_tensors_are_handed_over_on_the_device_of_the_run():
+    """A device without a GPU is enough: what was made from what came lies where that was put."""
+    worker = Worker({"made": lambda x: (str(x.device), x + 1)}, device="meta")
+    where, made = Learner(Channel(worker.answer)).made(torch.ones(3))
+    assert (where, made.device.type) == ("meta", "meta")
+
+
+def test_a_device_that_is_not_there_and_isolation_that_no_gpu_has_are_refused(tmp_path, capsys):
+    folder = str(SUBMISSION.parent)
+    if not torch.cuda.is_available():
+        assert cli.main(["grade", folder, "--out", str(tmp_path), "--device", "cuda"]) == 2
+        assert "There is no CUDA device here" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no isolation but “process”"):
+        start("landlock", "cuda")
