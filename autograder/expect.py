@@ -22,8 +22,8 @@ def that(holds: bool, because: str, show: tuple[Tensor, Tensor] | None = None) -
     if not holds:
         picture = None
         if show and show[0].shape == show[1].shape and show[0].numel():
-            differs = show[0] != show[1]
-            picture = compare(*show, differs, _index(differs.double()))
+            yours, wanted = show[0].cpu(), show[1].cpu()
+            picture = compare(yours, wanted, yours != wanted, _index((yours != wanted).double()))
         raise Failed(because, picture)
 
 

@@ -132,8 +132,9 @@ def _edges(differs: list[list[bool]]) -> list[tuple[int, int, bool]]:
 def _cell(x: int, y: int, width: int, height: int, value: float | str, full: float, numbered: bool) -> str:
     if isinstance(value, str):  # hatched, with a letter
         hatching = "".join(
-            f"M{x + step} {y + height}L{min(x + step + height, x + width)} {y + max(0, step + height - width)}"
-            for step in range(0, width, 8)
+            f"M{x + max(start, 0)} {y + height + min(start, 0)}"
+            f"L{x + min(start + height, width)} {y + max(start + height - width, 0)}"
+            for start in range(8 - height, width, 8)  # where a line at 45° would leave the bottom
         )
         letter = {"NaN": "N", "inf": "∞", "-inf": "−∞"}[value]
         middle = _text(x + width / 2, y + height / 2 + 4, value if numbered else letter, "odd")

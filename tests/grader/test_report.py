@@ -18,7 +18,7 @@ from pages import check_elements, parse
 from autograder import expect
 from autograder.examine import ExerciseResult, examine, known_answer, nothing_to_grade
 from autograder.expect import Failed
-from autograder.grade import Run
+from autograder.grade import Run, grade_notebook
 from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.picture import SIDE, caption, compare, draw
 from autograder.report import Report, as_report, file_name, repeat, write_class, write_report
@@ -172,6 +172,13 @@ def test_the_safety_nets_picture_is_shown_before_the_others():
     assert [item.item for item in result.failed] == ["rows", "pytorch"]
     (picture,) = [item.picture for item in result.items if item.picture]
     assert result.items[-1].picture is picture and len(picture["shape"]) == 3
+
+
+def test_a_picture_crosses_from_a_jailed_learner_to_the_report():
+    sample = Path(__file__).parents[2] / "autograder" / "samples" / "charles.ipynb"
+    made = grade_notebook(sample.read_bytes(), "charles.ipynb", "charles", Run(seed=3))
+    (picture,) = [i["picture"] for e in made["exercises"] for i in e["items"] if i["picture"]]
+    assert picture["yours"][0][:3] == [1, 1, 1] and picture["expected"][0][:3] == [1, 0, 0]
 
 
 # --- The report ---------------------------------------------------------------------------------------
