@@ -10,11 +10,11 @@ import nbformat
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from liveness import Page
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import determine_grade, parse_utc
-from pages import Page
 
 from autograder import cli
 from autograder.nbgrader.collect import collect, database

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from liveness import Page
 from nbgrader.api import Gradebook
-from pages import Page
 
 from autograder import cli
 from autograder.build.check import TELLING, hidden_lines
