@@ -331,11 +331,11 @@ def formgrader(course, tmp_path_factory) -> Iterator:
     with log.open("w") as file:
         server = subprocess.Popen(command, cwd=course, env=environment, stdout=file, stderr=file)
 
-    def get(path: str) -> str:
+    def get(path: str, method: str = "GET") -> str:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/{path}", headers={"Authorization": f"token {token}"}
+            f"http://127.0.0.1:{port}/{path}", headers={"Authorization": f"token {token}"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read().decode()
 
     try:
@@ -362,3 +362,9 @@ def test_formgrader_shows_the_gradebook_and_a_submission_that_can_do_nothing(cou
     assert theirs.live == ours.live, (
         f"this came to life in the instructor's browser: {theirs.live - ours.live}"
     )
+
+
+def test_formgraders_own_button_grades_with_the_examiner(course, formgrader):
+    said = json.loads(formgrader(f"formgrader/api/submission/{WEEK}/alan/autograde", "POST"))
+    assert said["success"], said
+    assert scores(course, "alan")[CHECKS[1]] == 9
