@@ -54,15 +54,14 @@ def _plain(values: Tensor) -> list[list[float | str]]:
 
 def draw(picture: Picture) -> Markup:
     """Both maps as SVG. Values are numbers where there is room, else sizes of squares, never colours alone."""
-    sizes = [
-        [abs(v) for row in picture[side] for v in row if not isinstance(v, str)]
-        for side in ("expected", "yours")
-    ]
-    full = (
-        max(sizes[0], default=0) or max(sizes[1], default=0) or 1.0
-    )  # what an outlier of yours does not change
+    # The expected values set the scale, so that one outlier of the learner's does not make all others pale.
+    full = _largest(picture["expected"]) or _largest(picture["yours"]) or 1.0
     yours = _map("yours", "Your values", picture, full)
     return Markup(yours + _map("expected", "Expected values", picture, full))
+
+
+def _largest(values: list[list[float | str]]) -> float:
+    return max((abs(v) for row in values for v in row if not isinstance(v, str)), default=0.0)
 
 
 def caption(picture: Picture) -> str:
