@@ -349,8 +349,9 @@ def naive(tmp_path_factory):
     notebooks = {name: ATTACKS[name].make() for name in FOOL_THE_NAIVE}
     notebooks |= {"honest": notebook(model_answers()), "garbage": garbage()}
     for name, made in notebooks.items():
-        (folder / name).write_text(json.dumps(made).replace("@ROOT@", str(ROOT)))
-    return {path.name: points for path, points in grade_naively(sorted(folder.iterdir())).items()}
+        (folder / f"{name}.ipynb").write_text(json.dumps(made).replace("@ROOT@", str(ROOT)))
+    earned = grade_naively(sorted(folder.iterdir()))
+    return {name.removesuffix(".ipynb"): points for name, points in earned.items()}
 
 
 def test_the_naive_grader_grades(naive):
