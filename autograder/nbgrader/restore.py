@@ -93,10 +93,8 @@ def _find(released: NotebookNode, entries: list[dict], cells: list[Cell]) -> int
     question = squeeze(released.source.removesuffix(ClearToSentence.text_stub))
     candidates = []
     for index, entry in enumerate(entries):
-        text, named = (
-            squeeze(text_of(entry)),
-            released.id in (entry.get("id"), _metadata(entry).get("grade_id")),
-        )
+        text = squeeze(text_of(entry))
+        named = released.id in (entry.get("id"), _metadata(entry).get("grade_id"))
         if named or question in text:
             candidates.append((text != squeeze(released.source), named, index))
     return max(candidates)[-1] if candidates else None
@@ -117,7 +115,7 @@ def _filled(released: NotebookNode, entry: dict) -> NotebookNode:
 def _learners(entry: dict, index: int, ids: set[str]) -> NotebookNode:
     """Any other cell. `ids` are those that are taken."""
     id = entry.get("id")
-    if not isinstance(id, str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) or id in ids:
+    if not isinstance(id, str) or not re.fullmatch(r"(?!cell-)[a-zA-Z0-9_-]{1,64}", id) or id in ids:
         id = f"cell-{index}"
     ids.add(id)
     if entry.get("cell_type") == "code":
