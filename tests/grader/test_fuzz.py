@@ -16,7 +16,15 @@ import pytest
 
 from autograder.grade import Run, grade_notebook
 from autograder.samples.make import ATTEND, MASK, WEIGHTS, ada, grace, john, katherine, model_answers, niklaus
-from autograder.submission import find_day, read_cells
+from autograder.submission import (
+    LARGEST,
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_CODE,
+    MOST_PARTS,
+    find_day,
+    read_cells,
+)
 from handmade.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -268,3 +276,34 @@ def test_damaged_files_are_graded_to_the_end(part):
                 item["reason"] for e in report["exercises"] for item in e["items"] if not item["earned"]
             )
             assert told, f"seed {seed}: points were lost for no reason given"
+
+
+HEAD = b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "x = 1", "outputs": ['
+
+
+@pytest.mark.parametrize(
+    ("make", "file", "said"),
+    [
+        (lambda: b" " * LARGEST + b"[]", "ada.ipynb", "too large"),
+        (lambda: HEAD + b"[]," * MOST_PARTS + b"1]}]}", "ada.ipynb", "too large"),
+        (
+            lambda: HEAD + b"]}" + b', {"cell_type": "code"}' * MOST_CELLS + b"]}",
+            "ada.ipynb",
+            "characters of code",
+        ),
+        (lambda: b"x = 1\n" * (MOST_CODE // 6 + 1), "ada.py", "characters of code"),
+    ],
+    ids=["bytes", "lists", "cells", "code"],
+)
+def test_what_would_use_up_the_examiner_is_told_too(make, file, said):
+    with pytest.raises(UserError, match=said) as caught:
+        read_cells(make(), file)
+    check_sentence(str(caught.value), seed=0)
+
+
+def test_one_cell_that_is_too_long_is_left_out_alone():
+    cells = [{"cell_type": "code", "source": source} for source in ("x = 1", "x\n" * LONGEST_CELL, "y = 1")]
+    problems = [
+        cell.problem for cell in read_cells(json.dumps({"nbformat": 4, "cells": cells}).encode(), "ada.ipynb")
+    ]
+    assert problems == ["", f"it is longer than {LONGEST_CELL:,} characters", ""]
