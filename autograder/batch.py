@@ -77,30 +77,39 @@ class Task:
 
 
 def grade_class(
-    folder: Path, out: Path, run: Run, jobs: int = 1, scheduler: str = "", again: bool = False
+    folder: Path,
+    out: Path,
+    run: Run,
+    jobs: int = 1,
+    scheduler: str = "",
+    again: bool = False,
+    same_seed: bool = False,
 ) -> list[Report]:
     """Grade every submission in a folder; reports and class pages are in `out`. Returns the reports.
 
     Args:
-        run: its seed counts for what was not begun before (see `resumed`).
         jobs: how many processes of this machine.
         scheduler: the address of a Dask cluster, which then does the work.
-        again: grade also what has a report already.
+        again: grade also what has an up-to-date report.
+        same_seed: the seed of `run` was asked for, so reports with another one are not up to date.
 
     Raises:
         UserError: there is nothing to grade, `out` cannot be used, or the cluster cannot.
     """
     submissions = find_submissions(folder)
     with _alone(out):
-        with write_atomically(out / RUN) as file:  # for `begin` and `regrade`
-            json.dump({"seed": run.seed, "started": run.started, "submissions": str(folder)}, file)
-        old = {} if again else _reports_in(out)
+        run, again = _begin(out, run, again, same_seed)
+        _note(out, run, again, folder, finished=False)
+        old = _reports_in(out)
         class_ = _Class(out, submissions)
         tasks = []
         for found in submissions:
             file = found.path.relative_to(folder).as_posix()
             found, raw = _read(found, folder)
             before = old.get((found.learner, file))
+            stale = before and before.get("started") != run.started  # from a run that came to its end
+            if stale and (again or (same_seed and before.get("seed") != run.seed)):
+                before = None
             if before and not found.problem and _still_holds(before, raw, run):
                 class_.take(found, before, written=True)
             else:
@@ -110,7 +119,9 @@ def grade_class(
             for task, report in spread(tasks, jobs, scheduler):
                 class_.take(task.found, report)
                 bar.advance(report["learner"])
-        return class_.close(run)
+        reports = class_.close(run)
+        _note(out, run, again, folder, finished=True)
+        return reports
 
 
 class _Class:
@@ -201,12 +212,24 @@ def _alone(out: Path) -> Iterator[None]:
         ) from error
 
 
-def begin(out: Path, run: Run) -> Run:
-    """This run with the seed of the one that was begun in the folder before, if any, so that its reports count."""
+def _begin(out: Path, run: Run, again: bool, same_seed: bool) -> tuple[Run, bool]:
+    """This run, or the one that was begun in the folder and did not come to its end: it goes on with its seed.
+
+    After the end a new run draws a new one. Reports tell the seed, and with it an answer could learn what to return.
+    """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         before = json.loads((out / RUN).read_text(encoding="utf-8"))
-        return replace(run, seed=int(before["seed"]), started=str(before["started"]))
-    return run
+        if not before["finished"] and not (same_seed and before["seed"] != run.seed):
+            run = replace(run, seed=int(before["seed"]), started=str(before["started"]))
+            again = bool(before["again"])
+    return run, again
+
+
+def _note(out: Path, run: Run, again: bool, folder: Path, finished: bool) -> None:
+    """What `_begin` and `regrade` need to know."""
+    facts = {"seed": run.seed, "started": run.started, "again": again}
+    with write_atomically(out / RUN) as file:
+        json.dump(facts | {"submissions": str(folder), "finished": finished}, file)
 
 
 def regrade(path: Path, notebook: Path | None) -> tuple[Report, Report]:
@@ -258,7 +281,6 @@ def _still_holds(report: Report, raw: bytes, run: Run) -> bool:
     return (
         report.get("sha256") == hashlib.sha256(raw).hexdigest()
         and report.get("grader") == fingerprint()
-        and report.get("seed") == run.seed
         and report.get("limits", {}).get("seconds") == run.limit
         and report.get("device") == run.device
         # not one that was cut short, nor one from a system that isolates less than is required now

@@ -60,10 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument(
         "--again",
         action="store_true",
-        help="grade also what has an up-to-date report in --out, with a new seed",
+        help="grade also what has an up-to-date report in --out",
     )
     grade.add_argument(
-        "--seed", type=_seed, help="draw these inputs (default: those of the run in --out, or else new ones)"
+        "--seed", type=_seed, help="draw these inputs (default: new ones, or those of an interrupted run)"
     )
     grade.add_argument(
         "--limit",
@@ -158,7 +158,7 @@ def _grade(arguments: argparse.Namespace) -> int:
     # Imported here, so that `autograder --help` answers at once.
     import torch
 
-    from autograder.batch import begin, grade_class
+    from autograder.batch import grade_class
     from autograder.grade import Run
     from autograder.gradebook import record
 
@@ -167,15 +167,15 @@ def _grade(arguments: argparse.Namespace) -> int:
     if run.device == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA device here; leave out --device cuda.")
     folder, out = arguments.submissions.resolve(), arguments.out.resolve()
-    if arguments.seed is None and not arguments.again:
-        run = begin(out, run)
-    reports = grade_class(folder, out, run, arguments.jobs, arguments.scheduler, arguments.again)
+    same_seed = arguments.seed is not None
+    reports = grade_class(folder, out, run, arguments.jobs, arguments.scheduler, arguments.again, same_seed)
     for day in sorted({report["day"] for report in reports}):
         print()
         _print_table([report for report in reports if report["day"] == day])
     record(reports, out / "gradebook.db")
     print()
-    print(f"Seed {run.seed}. {_isolation(reports)}")
+    seeds = sorted({report["seed"] for report in reports})
+    print(f"Seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}. {_isolation(reports)}")
     print(f"Reports and gradebook.db are in {arguments.out}; the class pages are DAY/index.html.")
     return 0
 

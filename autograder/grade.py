@@ -36,7 +36,7 @@ class Run:
     limit: float = 10.0  # seconds that the learner's code may take, for each cell and for each exercise
     isolation: str = ""  # the least that will do, "" for any
     device: str = "cpu"  # on which the learner's code is given its tensors
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
 def grade_notebook(
