@@ -249,7 +249,8 @@ def test_a_second_run_updates_and_keeps_what_was_graded_by_hand(tmp_path, capsys
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # about nbgrader's own queries
 def test_a_gradebook_in_which_the_week_has_no_such_day_yet_takes_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader asks for alembic
+    # nbgrader asks alembic, which lies beside this Python, for its version.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     out = tmp_path / "out"
     out.mkdir()
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
