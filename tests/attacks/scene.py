@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from registry import Attack, Link, load, notebook
+from registry import Attack, Link, garbage, load, notebook
 
 from autograder.samples.make import model_answers
 
@@ -268,9 +268,8 @@ def grade_alone(scene: Scene, attack: Attack, limit: float = 2.0) -> dict[str, d
     }
 
 
-PATIENCE = (
-    100  # seconds until a single submission is given up; its own limits add up to less than half of that
-)
+# Until a submission is given up; its own limits add up to less than half of that.
+PATIENCE = 100  # seconds
 MEMORY = 12 << 30  # bytes of address space, so that a grader that is made to swell fails alone
 
 
@@ -283,6 +282,8 @@ def _alone(given: str, limit: str, *names: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     run = Run(seed=7, limit=float(limit))
     before = grade_notebook(json.dumps(notebook(model_answers())).encode(), "day09.ipynb", "honest", run)
+    # What is made once for a class is nobody's cost.
+    grade_notebook(json.dumps(garbage()).encode(), "day09.ipynb", "garbage", run)
     for number, name in enumerate(names):
         base, began = _peak(reset=True), time.process_time()
         report = grade_notebook((Path(given) / str(number)).read_bytes(), name, "attacker", run)

@@ -28,10 +28,8 @@ SCHEMA = json.loads((ROOT / "autograder" / "report_schema.json").read_text())
 FULL = {"day09.causal_mask": 5, "day09.attention_weights": 12, "day09.attend": 9}
 NOTHING = dict.fromkeys(FULL, 0)  # what the garbage earns: `test_the_garbage_earns_nothing`
 ENOUGH = 480  # seconds for the class; far more than it takes
-MOST_SECONDS, MOST_MEGABYTES = (
-    60,
-    1500,
-)  # for one submission with a limit of 2 seconds; an honest one takes 0.3 and 50
+# What a submission may cost the grader itself, with a limit of 2 seconds; an honest one costs 0.2 and 50.
+MOST_SECONDS, MOST_MEGABYTES = 20, 1500
 
 ATTACKS = load()
 IN_CLASS = [attack for attack in ATTACKS.values() if not attack.costly and not attack.apart]
@@ -303,8 +301,11 @@ def test_the_terminal_shows_no_codes_of_a_learner(graded):
 
 
 @by_name(COSTLY)
-def test_it_costs_the_grader_little(graded, attack):
-    for name, found in grade_alone(graded.scene, attack).items():
+def test_it_costs_the_grader_little(tmp_path, attack):
+    scene = Scene(tmp_path)
+    alone = grade_alone(scene, attack)
+    scene.clean()
+    for name, found in alone.items():
         assert "report" in found, f"“{attack.tries}” ended the grader: {found['ended']}"
         assert earned(found["report"]).items() <= NOTHING.items(), f"“{attack.tries}” was paid in {name}"
         assert found["honest"], f"after “{attack.tries}” an honest submission lost points"
@@ -324,8 +325,7 @@ def test_there_are_enough():
 
 
 def test_the_worker_is_really_taken_over(tmp_path):
-    (tmp_path / "class").mkdir()
-    scene = Scene(tmp_path / "scene")
+    scene = Scene(tmp_path)
     error = {"type": "Hijacked", "message": "", "line": None, "text": ""}
     forged = f"def forged(op, request, ask):\n    return inside.encode({{'error': {error}}})"
     taken = Attack("taken", "channel", "", lambda: hijacked(forged))
