@@ -8,7 +8,10 @@ The worker knows no rubric. Learners' code meets it in a jailed process (`autogr
 our own, are run by it in the examiner's process.
 """
 
+import __future__
+
 import ast
+import asyncio
 import importlib
 import linecache
 import socket
@@ -18,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -41,6 +45,7 @@ class Worker:
     def __init__(self, namespace: dict[str, Any], device: str = "cpu") -> None:
         self.namespace, self.device = namespace, device
         self.objects: list[Any] = []
+        self.given = dict(namespace)  # the instructor's names, as they are below the last answer
         self.answers: dict[str, Any] = {}  # the exercises' names, each as its own cell left it
         self.ask: Ask
 
@@ -59,6 +64,8 @@ class Worker:
         kind = type(value)
         if value is None or kind in (bool, int, float, str, Handle):
             return value
+        if isinstance(value, numpy.generic):
+            return self.pack(value.item())  # a number by any other name; a numpy.float64 even is a float
         if isinstance(value, Tensor) and str(value.dtype).removeprefix("torch.") in DTYPES:
             return value.detach()
         if kind in (list, tuple, torch.Size):
@@ -102,14 +109,35 @@ def setup(worker: Worker, statements: list[str]) -> None:
 
 
 def cell(worker: Worker, source: str, name: str, only_definitions: bool, answers: list[str]) -> None:
-    """Run one of the learner's cells; `answers` are the exercises' names for which it is the cell that counts."""
-    part = ast.parse(source)
-    if only_definitions:
-        part.body = [node for node in part.body if isinstance(node, DEFINITIONS) or is_named_lambda(node)]
+    """Run one of the learner's cells; `answers` are the exercises' names for which it is the cell that counts.
+
+    Where such a cell stops before it has defined them, its definitions are run all the same: what stopped it is a
+    file, a package or an input that only the learner has.
+    """
+    tree = ast.parse(source)
+    before = {name: worker.namespace.get(name) for name in answers}
     try:
-        run_cell(source, name, worker.namespace, part)
+        if not only_definitions:
+            run_cell(source, name, worker.namespace, tree)
     finally:
+        if only_definitions or any(worker.namespace.get(name) is value for name, value in before.items()):
+            _run_definitions(worker, source, name, tree, answers)
         worker.answers |= {name: worker.namespace[name] for name in answers if name in worker.namespace}
+        if answers:
+            worker.given = {name: worker.namespace.get(name, value) for name, value in worker.given.items()}
+
+
+def _run_definitions(worker: Worker, source: str, name: str, tree: ast.Module, answers: list[str]) -> None:
+    """Run what defines something, or is called as an answer is: one by one, since each may fail."""
+    for node in tree.body:
+        assigned = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        wanted = assigned and (isinstance(node.value, ast.Lambda) or node.targets[0].id in answers)
+        if wanted or isinstance(node, DEFINITIONS):
+            with suppress(Exception):
+                run_cell(source, name, worker.namespace, ast.Module([node], []))
+
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 def settle(worker: Worker, stand_ins: dict[str, str]) -> list[str]:
@@ -117,22 +145,11 @@ def settle(worker: Worker, stand_ins: dict[str, str]) -> list[str]:
 
     `stand_ins` maps a name to the library's module of which it is taken.
     """
-    worker.namespace |= worker.answers
+    # Further down a learner may have given away `F` or `math`, which the answers use.
+    worker.namespace |= worker.given | worker.answers
     for name, module in stand_ins.items():
         worker.namespace[name] = getattr(importlib.import_module(module), name)
     return [name for name in worker.namespace if isinstance(name, str)]
-
-
-DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-
-
-def is_named_lambda(node: ast.stmt) -> bool:
-    """`f = lambda x: ...`, a definition in all but form."""
-    return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Lambda)
-    )
 
 
 class Kernel:
@@ -316,10 +333,17 @@ def message_of(error: BaseException) -> str:
 
 
 def run_cell(source: str, name: str, namespace: dict[str, Any], part: ast.Module | None = None) -> None:
-    """Execute one cell's source, or only a part of it, in the namespace, so that errors can quote its lines."""
+    """Execute one cell's source, or only a part of it, in the namespace, so that errors can quote its lines.
+
+    As in a kernel, `await` may stand at the top level, and `from __future__` holds for the cells below it too.
+    """
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    exec(compile(part or source, filename, "exec", dont_inherit=True), namespace)
+    features = {value for value in namespace.values() if type(value) is __future__._Feature}
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | sum(feature.compiler_flag for feature in features)
+    coroutine = eval(compile(part or source, filename, "exec", flags, dont_inherit=True), namespace)
+    if coroutine is not None:
+        asyncio.run(coroutine)
 
 
 def serve(worker: Worker, channel: socket.socket) -> None:

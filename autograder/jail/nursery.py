@@ -66,6 +66,8 @@ def warm_up() -> None:
     torch.ones(2, 2, device="meta").tril()
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
     matplotlib.use("agg")
+    # Compiling changes no result, takes seconds, and starts a compiler, which no worker may.
+    torch.compile = lambda function=None, **options: function or (lambda function: function)
 
 
 def forget_the_grader() -> None:

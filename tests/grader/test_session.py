@@ -233,15 +233,15 @@ def test_many_slow_cells_do_not_add_up(submit, enter):
         ("def my_attend(q):\n    return q", "does not define it, but `my_attend`"),
         ("", "does not define it."),
         (
-            "x = 1 / 0\ndef attend(q):\n    return q",
+            "x = 1 / 0\nattend = x",
             "stopped before defining it: ZeroDivisionError: division by zero",
         ),
         ("attend = input()", "stopped before defining it: EOFError"),
         (
-            "while True: pass\nattend = print(1)",
+            "while True: pass\nattend = 1 / 0",
             "did not finish: it ran longer than 0.5 seconds",
         ),
-        ("import os\nos._exit(0)\nattend = print(1)", "stopped before defining it: Died: its process ended"),
+        ("import os\nos._exit(0)\nattend = 1 / 0", "stopped before defining it: Died: its process ended"),
     ],
 )
 def test_what_there_is_to_judge_or_why_not(submit, enter, source, reason):

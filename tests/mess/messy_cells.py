@@ -130,6 +130,17 @@ def input_everywhere(answers):
 
 
 @mess
+def answers_cells_that_need_what_only_the_learner_has(answers):
+    """Above each definition its cell asks for input, opens a file, imports a package or asks IPython something."""
+    needs = (
+        "size = int(input())",
+        "text = open('mine.txt').read()",
+        "import my_own\n'x' in get_ipython().config",
+    )
+    return notebook({e: f"{need}\n{answers[e]}" for e, need in zip(answers, needs, strict=True)})
+
+
+@mess
 def raises(answers):
     """Cells that raise, at import, in a call, on purpose, and by a typo."""
     made = both(answers, "import a_package_that_nobody_has")
