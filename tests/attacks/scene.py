@@ -237,31 +237,33 @@ def tree(folder: Path) -> dict[str, str]:
 # --- One by one ---------------------------------------------------------------------------------------
 
 
-def grade_alone(scene: Scene, attack: Attack, limit: float = 2.0) -> dict[str, dict]:
-    """Grade an attack's notebooks by themselves: for each file its report, and what it cost the grader.
+def grade_alone(scene: Scene, *attacks: Attack, level: str = "") -> dict[str, dict]:
+    """Grade the notebooks of attacks outside of any class: for each file its report, and what it cost the grader.
 
-    The cost is processor time and memory of the process that grades, not of the workers, which have limits.
-    In a process that we can end: it prints a line of JSON for each.
+    The cost is processor time and memory of the process that grades, not of the workers, which have limits. It is
+    a process that we can end; it prints a line of JSON for each. `level` is that of the jail, "" for the best.
     """
     files = {
         name: scene.content(content)
+        for attack in attacks
         for name, content in attack.files().items()
         if not isinstance(content, Link)
     }
-    given = scene.folder.parent / f"alone-{attack.name}"
+    given = scene.folder.parent / f"alone-{attacks[0].name}"
     given.mkdir()
     for number, content in enumerate(files.values()):
         (given / str(number)).write_bytes(content)
-    command = [sys.executable, __file__, "--alone", str(given), str(limit), *files]
+    command = [sys.executable, __file__, "--alone", level, str(given), *files]
+    patience = PATIENCE * len(attacks)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     ) as running:
         try:
-            printed, errors = running.communicate(timeout=PATIENCE)
+            printed, errors = running.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             printed, errors = running.communicate()
-            return {"": {"ended": f"not within {PATIENCE} seconds", "earned": []}}
+            return {"": {"ended": f"not within {patience} seconds", "earned": []}}
     found = {name: json.loads(line) for name, line in zip(files, printed.splitlines(), strict=False)}
     return found or {
         "": {"ended": errors.strip().splitlines()[-1] if errors.strip() else "at once", "earned": []}
@@ -273,14 +275,17 @@ PATIENCE = 100  # seconds
 MEMORY = 12 << 30  # bytes of address space, so that a grader that is made to swell fails alone
 
 
-def _alone(given: str, limit: str, *names: str) -> None:
+def _alone(level: str, given: str, *names: str) -> None:
     """What `grade_alone` starts."""
     import resource
 
     from autograder.grade import Run, grade_notebook
+    from autograder.jail import handling
 
+    if level:
+        handling.LEVELS = (level,)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    run = Run(seed=7, limit=float(limit))
+    run = Run(seed=7, limit=2.0)
     before = grade_notebook(json.dumps(notebook(model_answers())).encode(), "day09.ipynb", "honest", run)
     # What is made once for a class is nobody's cost.
     grade_notebook(json.dumps(garbage()).encode(), "day09.ipynb", "garbage", run)

@@ -11,6 +11,7 @@ import ctypes
 import html.parser
 import json
 import re
+import threading
 import time
 
 import jsonschema
@@ -21,6 +22,7 @@ from naive import grade_naively
 from registry import Attack, garbage, load, notebook
 from scene import ROOT, SECRETS, Scene, grade_alone, tree
 
+from autograder.jail.linux import landlock_version
 from autograder.report import clean
 from autograder.samples.make import model_answers
 
@@ -97,14 +99,8 @@ def sources() -> dict[str, str]:
 
 def children() -> list[str]:
     """Processes that were orphaned during the test and came to us, for whom they would otherwise come to."""
-    with open(f"/proc/self/task/{threading_id()}/children") as file:
+    with open(f"/proc/self/task/{threading.get_native_id()}/children") as file:
         return [f"{pid}: {command(pid)}" for pid in file.read().split() if "defunct" not in command(pid)]
-
-
-def threading_id() -> int:
-    import threading
-
-    return threading.get_native_id()
 
 
 def command(pid: str) -> str:
@@ -243,6 +239,21 @@ def test_it_does_not_stop_the_command(tmp_path, attack):
     found = {report["learner"]: report["earned"] for report in scene.reports()}
     assert (found.pop("a"), found.pop("z")) == (26, 26), f"“{attack.tries}” cost the others their points"
     assert found and not any(found.values()), f"“{attack.tries}” has {found}"
+
+
+@pytest.mark.skipif(not landlock_version(), reason="this kernel has no such level")
+def test_the_walls_hold_without_namespaces(tmp_path):
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    scene = Scene(tmp_path / "scene")
+    (tmp_path / "scene").chmod(0o755)
+    found = grade_alone(scene, *[a for a in IN_CLASS if a.theme == "escaping"], level="landlock")
+    calls, marks, processes = scene.listener.calls, scene.marks(), scene.processes()
+    scene.clean()
+    assert {each["report"]["isolation"]["level"] for each in found.values()} == {"landlock"}
+    assert not calls, f"the listener was called by {set(calls)}"
+    assert not marks and not processes, f"attacks left {marks}, {processes}"
+    assert all(each["honest"] and not each["report"]["earned"] for each in found.values())
 
 
 # --- What readers see ---------------------------------------------------------------------------------
