@@ -31,7 +31,7 @@ nbgrader-course: .venv/has-grade
 
 build: .venv/has-grade
 	python -m autograder.build
-	python autograder/samples/make.py
+	python -m autograder.build.samples
 
 bench: .venv/has-test
 	python -m benchmarks

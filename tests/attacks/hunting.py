@@ -297,7 +297,7 @@ with contextlib.suppress(Exception):
     for exercise in load_exercises().values():
         take(exercise.reference())
 with contextlib.suppress(Exception):
-    from autograder.samples.make import model_answers
+    from autograder.build.samples import model_answers
     for text in model_answers().values():
         take_text(text)
 """)

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.samples.make import ATTEND, MASK, RELEASED, WEIGHTS, code, notebook, position
+from autograder.build.samples import ATTEND, MASK, RELEASED, WEIGHTS, code, notebook, position
 
 THEMES = (
     "patching", "lying_objects", "hunting", "metadata", "channel", "bombs", "escaping", "others", "rendering",

@@ -14,8 +14,18 @@ from typing import Any
 import jsonschema
 import pytest
 
+from autograder.build.samples import (
+    ATTEND,
+    MASK,
+    WEIGHTS,
+    ada,
+    grace,
+    john,
+    katherine,
+    model_answers,
+    niklaus,
+)
 from autograder.grade import Run, grade_notebook
-from autograder.samples.make import ATTEND, MASK, WEIGHTS, ada, grace, john, katherine, model_answers, niklaus
 from autograder.submission import (
     LARGEST,
     LONGEST_CELL,

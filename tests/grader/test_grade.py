@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from cells import cell, notebook
 from nbgrader.api import Gradebook
 
 from autograder import batch, cli
+from autograder.build import samples
 from autograder.jail.levels import LEVELS
 from autograder.report import clean
 
@@ -81,11 +81,11 @@ def no_gradebook(monkeypatch):
 
 
 def test_the_samples_are_what_the_script_makes():
-    made = runpy.run_path(str(SAMPLES / "make.py"))["samples"]()
+    made = samples.samples()
     there = {path.name: path.read_text(encoding="utf-8") for path in SAMPLES.glob("*.ipynb")}
     assert there.keys() == made.keys()
     stale = [name for name in made if there[name] != made[name]]
-    assert not stale, f"{stale} are not what autograder/samples/make.py makes: run it"
+    assert not stale, f"{stale} are not what autograder/build/samples.py makes: run make build"
 
 
 def test_each_sample_gets_what_a_person_would_give(graded):

@@ -14,7 +14,7 @@ A `style` is a mess of the answers themselves: other code that is right all the 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autograder.samples.make import (
+from autograder.build.samples import (
     ATTEND,
     MASK,
     WEIGHTS,

@@ -2,7 +2,7 @@
 
 from messes import style
 
-from autograder.samples.make import ATTEND, MASK, WEIGHTS
+from autograder.build.samples import ATTEND, MASK, WEIGHTS
 
 
 @style

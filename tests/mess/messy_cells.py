@@ -2,7 +2,7 @@
 
 from messes import above, answer_cells, below, both, mess
 
-from autograder.samples.make import ATTEND, MASK, WEIGHTS, code, notebook, position
+from autograder.build.samples import ATTEND, MASK, WEIGHTS, code, notebook, position
 
 # --- Noise --------------------------------------------------------------------------------------------
 

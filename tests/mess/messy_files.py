@@ -6,8 +6,8 @@ import random
 
 from messes import above, anonymous, answer_cells, mess
 
+from autograder.build.samples import ATTEND, MASK, WEIGHTS, as_text, code, notebook, position
 from autograder.rubric import load_exercises
-from autograder.samples.make import ATTEND, MASK, WEIGHTS, as_text, code, notebook, position
 
 MARKDOWN = {"cell_type": "markdown", "metadata": {}, "source": "My notes"}
 

@@ -4,7 +4,7 @@ import re
 
 from messes import mess
 
-from autograder.samples.make import notebook
+from autograder.build.samples import notebook
 
 IMPORTS = "import math\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import Tensor\n\n\n"
 

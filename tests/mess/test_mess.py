@@ -7,8 +7,8 @@ import messy_scripts  # noqa: F401
 import pytest
 from messes import MESSES, RIGHT, STYLES, WRONG, Mess
 
+from autograder.build.samples import as_text, notebook
 from autograder.grade import Run, grade_notebook
-from autograder.samples.make import as_text, notebook
 
 CASES = [(mess, "right") for mess in (*MESSES.values(), *STYLES.values())]
 # Where answers stand elsewhere, and earlier tries beside them, wrong ones must be found as surely as right ones.

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import determine_grade, parse_utc
 
 from autograder import cli
+from autograder.build import samples
 from autograder.nbgrader.collect import collect, database
 from autograder.nbgrader.examine import outputs
 from autograder.nbgrader.prose import prose
@@ -26,8 +26,6 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "autograder" / "samples"
 WEEK, DAY = "week2_attention", "day09_attention"
 QUESTION = "day09-explain_scale"
-
-samples = runpy.run_path(str(SAMPLES / "make.py"))
 
 
 @pytest.fixture
@@ -103,7 +101,7 @@ def test_links_and_pipes_are_refused(course, folder, tmp_path):
 
 
 def test_of_two_files_for_one_notebook_the_one_with_its_name_is_taken(course, folder):
-    put(folder / "ada" / "copy.ipynb", samples["as_text"](samples["hedy"]()))
+    put(folder / "ada" / "copy.ipynb", samples.as_text(samples.hedy()))
     put(folder / "ada" / f"{DAY}.ipynb")
     (sentence,) = collect(folder, course).refused
     assert sentence == f"ada/copy.ipynb: ada's {DAY} is ada/{DAY}.ipynb already; keep one."
@@ -129,7 +127,7 @@ def test_what_cannot_be_done_is_one_sentence(what, course, folder, tmp_path, cap
 
 
 def test_a_changed_submission_is_newer_and_an_unchanged_one_stays(course, folder):
-    file = put(folder / "ada.ipynb", samples["as_text"](samples["hedy"]()))
+    file = put(folder / "ada.ipynb", samples.as_text(samples.hedy()))
     collect(folder, course)
     stamp, first = target(course, "ada").with_name("timestamp.txt"), target(course, "ada").read_bytes()
     when = parse_utc(stamp.read_text().strip())
@@ -159,10 +157,10 @@ def check(notebook, graded) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs of the learner's are left"
 
 
-@pytest.mark.parametrize("learner", samples["CLASS"], ids=lambda learner: learner.__name__)
+@pytest.mark.parametrize("learner", samples.CLASS, ids=lambda learner: learner.__name__)
 def test_every_sample_becomes_what_nbgrader_can_read(learner, graded):
     made = learner()
-    raw = (made if isinstance(made, str) else samples["as_text"](made)).encode()
+    raw = (made if isinstance(made, str) else samples.as_text(made)).encode()
     check(restored(raw, "x.ipynb", graded), graded)
 
 
@@ -203,7 +201,7 @@ def test_whatever_is_in_a_notebook_nbgrader_can_read_it(cells, graded):
 
 
 def test_a_changed_check_is_kept_as_the_learners_own_and_the_real_one_is_back(graded):
-    made = samples["ada"]()
+    made = samples.ada()
     (changed,) = [cell for cell in made["cells"] if cell["id"] == "day09-attend-check"]
     changed["source"] = "mine = 1"
     cells = restored(json.dumps(made).encode(), "x.ipynb", graded).cells
@@ -224,7 +222,7 @@ def test_a_free_answer_is_found_by_its_question_when_ids_are_lost(graded):
 
 
 def test_more_prose_than_anybody_writes_is_dropped_and_the_code_stays(graded):
-    made = samples["ada"]()
+    made = samples.ada()
     made["cells"] += [{"cell_type": "markdown", "source": "![](" * 5000}] * 200
     cells = restored(json.dumps(made).encode(), "x.ipynb", graded).cells
     assert len(cells) < 100 and sum(cell.id.startswith("day09-attend") for cell in cells) == 2

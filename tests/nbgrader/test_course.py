@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import runpy
 import secrets
 import shutil
 import socket
@@ -20,6 +19,7 @@ from liveness import Page
 from nbgrader.api import Gradebook
 
 from autograder import cli
+from autograder.build import samples
 from autograder.build.check import TELLING, hidden_lines
 from autograder.build.sources import read_source, regions, squeeze
 from autograder.rubric import load_free_answers
@@ -30,15 +30,13 @@ CHECKS = ["day09-causal_mask-check", "day09-attention_weights-check", "day09-att
 QUESTION = "day09-explain_scale"
 SEED = 11
 
-samples = runpy.run_path(str(ROOT / "autograder" / "samples" / "make.py"))
-
 
 # --- The class ----------------------------------------------------------------------------------------
 
 
 def ada() -> str:
     """All right, and the question answered."""
-    made = samples["ada"]()
+    made = samples.ada()
     (question,) = [cell for cell in made["cells"] if cell["id"] == QUESTION]
     question["source"] = "".join(question["source"]).replace("*Write your answer", "Saturated. *I wrote it")
     return json.dumps(made)
@@ -46,7 +44,7 @@ def ada() -> str:
 
 def alan() -> str:
     """One known mistake, in a file that has lost all its metadata; the question is answered in it all the same."""
-    made = samples["alan"]()
+    made = samples.alan()
     for cell in made["cells"]:
         if cell["id"] == QUESTION:
             cell["source"] = "".join(cell["source"]) + "\n\nFlat, since a < b and b>c."
@@ -57,7 +55,7 @@ def alan() -> str:
 
 def niklaus() -> str:
     """All right, and messy: a BOM, warnings and progress bars on stderr, a foreign kernel, magics, big outputs."""
-    return samples["niklaus"]()
+    return samples.niklaus()
 
 
 CHEAT = """
@@ -93,7 +91,7 @@ LOST_PICTURE = "evil ```` ![](attachment&#58;lost.png)"
 
 def eve() -> dict:
     """Garbage, which patches whatever might judge it, claims points, and would run scripts in a person's browser."""
-    made = samples["notebook"]({"day09.attend": "def attend(*arguments):\n    return arguments[2] * 0"})
+    made = samples.notebook({"day09.attend": "def attend(*arguments):\n    return arguments[2] * 0"})
     for cell in made["cells"]:
         nbgrader = cell["metadata"].get("nbgrader")
         if cell["id"] == "day09-attend-check":
@@ -112,7 +110,7 @@ def eve() -> dict:
         "points": 9,
     }
     made["cells"] += [
-        samples["code"](CHEAT, "cheat", [html_output()]),
+        samples.code(CHEAT, "cheat", [html_output()]),
         {"cell_type": "raw", "id": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": SCRIPTS[0]},
         {"cell_type": "markdown", "id": '"><b>', "metadata": {"nbgrader": grade}, "source": SCRIPTS[1]},
         {"cell_type": "markdown", "id": "lost", "metadata": {}, "source": LOST_PICTURE},

@@ -1,6 +1,6 @@
 """Makes the sample class: sixteen submissions of Day 9, from the released notebook.
 
-Run it after the release has changed: python autograder/samples/make.py
+Run it after the release has changed: python -m autograder.build.samples
 What each should get, and why, stands in tests/grader/test_grade.py.
 """
 
@@ -15,7 +15,7 @@ from autograder.rubric import load_exercises
 from autograder.submission import ROOT
 from handmade.files import write_atomically
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "samples"
 RELEASED = ROOT / "course" / "week2_attention" / "day09_attention.ipynb"
 MASK, WEIGHTS, ATTEND = "day09.causal_mask", "day09.attention_weights", "day09.attend"
 
