@@ -141,13 +141,19 @@ def word_sums(largest: int = 99, held_out: float = 0.1, seed: int = 0) -> WordSu
     Raises:
         ValueError: `largest` is not from 1 to 99 (its double needs a name), or `held_out` not between 0 and 1.
     """
-    from handmade.prelude import number_to_words
-
     if not 1 <= largest <= 99:
         raise ValueError(f"There are no sums up to {largest} here: give a largest number from 1 to 99.")
     if not 0 < held_out < 1:
         raise ValueError(f"A share of {held_out} cannot be held out: give a number between 0 and 1.")
-    words = [number_to_words(n) for n in range(2 * largest + 1)]
+    # All that are needed, from zero on. The way from one number to its words is Day 0b's to find.
+    names = (
+        "one two three four five six seven eight nine",
+        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen",
+        "twenty thirty forty fifty sixty seventy eighty ninety",
+    )
+    digits, teens, tens = map(str.split, names)
+    count = digits + teens + [name for ten in tens for name in (ten, *(f"{ten} {digit}" for digit in digits))]
+    words = ["zero", *count, "one hundred", *(f"one hundred {name}" for name in count)]
     pairs = [(a, b) for a in range(largest + 1) for b in range(largest + 1)]
     problems = [(f"{words[a]} plus {words[b]} equals", words[a + b]) for a, b in pairs]
     problems += [(f"{words[a]} minus {words[b]} equals", words[a - b]) for a, b in pairs if a >= b]
