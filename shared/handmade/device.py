@@ -17,22 +17,19 @@ def get_device() -> torch.device:
 
 
 def pick(prefer: str | torch.device | None = None) -> torch.device:
-    """The device to use: what the variable HANDMADE_DEVICE says if it is set, else `prefer`, else the best.
+    """The device to use: what the variable HANDMADE_DEVICE says if it is set, else `prefer`, else the best that works.
 
     Raises:
         UserError: PyTorch knows no device of that name, or this machine has none.
     """
-    name = os.environ.get("HANDMADE_DEVICE") or prefer
-    if name is None:
-        return get_device()
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)  # a name can be right and the hardware absent
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(
-            f"The device {str(name)!r} cannot be used here: choose cpu, or mps or cuda where it is."
-        ) from error
-    return device
+    wish = os.environ.get("HANDMADE_DEVICE") or prefer
+    for name in [wish] if wish else ["cuda", "mps", "cpu"]:
+        try:
+            torch.empty(0, device=name)  # a name can be right and the hardware absent
+        except (RuntimeError, AssertionError, NotImplementedError):
+            continue
+        return torch.device(name)
+    raise UserError(f"The device {str(wish)!r} cannot be used here: choose cpu, or mps or cuda where it is.")
 
 
 def synchronize(device: torch.device) -> None:

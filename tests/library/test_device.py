@@ -12,11 +12,23 @@ from handmade.errors import UserError
     [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
 def test_cuda_comes_before_mps_before_cpu(cuda, mps, expected, monkeypatch):
-    monkeypatch.delenv("HANDMADE_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert get_device() == torch.device(expected)
-    assert pick() == torch.device(expected), "without a wish pick takes the best there is"
+    works = {"cuda": cuda, "mps": mps, "cpu": True}
+
+    def empty(size, device):
+        if not works[device]:
+            raise AssertionError("Torch not compiled with it")
+
+    monkeypatch.delenv("HANDMADE_DEVICE", raising=False)
+    monkeypatch.setattr(torch, "empty", empty)
+    assert pick() == torch.device(expected), "without a wish pick takes the best that works"
+
+
+def test_here_both_choose_the_same(monkeypatch):
+    monkeypatch.delenv("HANDMADE_DEVICE", raising=False)
+    assert pick() == get_device()
 
 
 def test_the_environment_comes_before_the_wish_before_the_best(monkeypatch):
