@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from pathlib import Path
 from autograder.cluster import spread
 from autograder.grade import Run, fingerprint, grade_notebook
 from autograder.jail.levels import LEVELS
+from autograder.names import page_name, same_to_some
 from autograder.report import Report, write_class, write_report
 from autograder.submission import released
 from handmade.errors import UserError
@@ -66,8 +68,13 @@ class Task:
 
     found: Found
     file: str  # its path under the folder of submissions
-    raw: bytes
     run: Run
+    raw: bytes = b""
+
+    def loaded(self) -> "Task":
+        """With the submission's bytes, which are read only when it is its turn."""
+        found, raw = _read(self.found)
+        return replace(self, found=found, raw=raw)
 
     def do(self) -> Report:
         found = self.found
@@ -96,7 +103,7 @@ def grade_class(
     Raises:
         UserError: there is nothing to grade, `out` cannot be used, or the cluster cannot.
     """
-    submissions = find_submissions(folder)
+    submissions = [_as_it_is(found, folder) for found in find_submissions(folder)]
     with _alone(out):
         run, again = _begin(out, run, again, same_seed)
         _note(out, run, again, folder, finished=False)
@@ -104,16 +111,15 @@ def grade_class(
         class_ = _Class(out, submissions)
         tasks = []
         for found in submissions:
-            file = found.path.relative_to(folder).as_posix()
-            found, raw = _read(found, folder)
-            before = old.get((found.learner, file))
+            found, raw = _read(found)
+            before = old.get((class_.page(found), hashlib.sha256(raw).hexdigest()))
             stale = before and before.get("started") != run.started  # from a run that came to its end
             if stale and (again or (same_seed and before.get("seed") != run.seed)):
                 before = None
-            if before and not found.problem and _still_holds(before, raw, run):
+            if before and not found.problem and _still_holds(before, run):
                 class_.take(found, before, written=True)
             else:
-                tasks.append(Task(found, file, raw, run))
+                tasks.append(Task(found, found.path.relative_to(folder).as_posix(), run))
         done = len(submissions) - len(tasks)
         with Progress(len(submissions), "grading", start=done) as bar:
             for task, report in spread(tasks, jobs, scheduler):
@@ -130,6 +136,7 @@ class _Class:
     def __init__(self, out: Path, submissions: Sequence[Found]) -> None:
         self.out, self.order = out, {found.path: number for number, found in enumerate(submissions)}
         self.files = Counter(found.learner for found in submissions)
+        self.alike = Counter(same_to_some(learner) for learner in self.files)
         self.reports: dict[Path, Report] = {}
         self.waiting: dict[Path, tuple[Found, Report]] = {}
 
@@ -143,7 +150,15 @@ class _Class:
         else:
             self._write(found, report)
 
+    def page(self, found: Found) -> str:
+        """What the learner's files are called, so that nobody else's are."""
+        return page_name(found.learner, apart=self.alike[same_to_some(found.learner)] > 1)
+
     def _write(self, found: Found, report: Report) -> None:
+        page = self.page(found)
+        if not report["day"]:  # of these a learner may have several
+            page = f"{page}-{page_name(found.path.as_posix(), apart=True)[-8:]}"
+        report = report | {"page": page}
         write_report(report, self.out)
         self.reports[found.path] = report
 
@@ -179,15 +194,27 @@ def _zero(found: Found, report: Report, run: Run, problem: str, day: str) -> Rep
     return zero | {"sha256": report["sha256"]}
 
 
-def _read(found: Found, folder: Path) -> tuple[Found, bytes]:
-    """A submission's bytes, or why there are none."""
-    if found.path.is_symlink() or not found.path.resolve().is_relative_to(folder):
-        return replace(found, problem="The file is a link to another; hand in the notebook itself."), b""
+def _as_it_is(found: Found, folder: Path) -> Found:
+    """The same, with the reason why it is not to be opened, if there is one."""
     try:
-        if found.path.stat().st_size > LARGEST:
-            return replace(
-                found, problem="The file is over 200 MB; clear its outputs and hand it in again."
-            ), b""
+        status = found.path.lstat()
+        inside = found.path.resolve().is_relative_to(folder)
+    except OSError as error:
+        return replace(found, problem=f"The file cannot be read ({error.strerror}); hand it in again.")
+    if stat.S_ISLNK(status.st_mode) or not inside:
+        return replace(found, problem="The file is a link to another; hand in the notebook itself.")
+    if not stat.S_ISREG(status.st_mode):
+        return replace(found, problem="This is no file; hand in the notebook itself.")
+    if status.st_size > LARGEST:
+        return replace(found, problem="The file is over 200 MB; clear its outputs and hand it in again.")
+    return found
+
+
+def _read(found: Found) -> tuple[Found, bytes]:
+    """A submission's bytes, or why there are none."""
+    if found.problem:
+        return found, b""
+    try:
         return found, found.path.read_bytes()
     except OSError as error:
         return replace(found, problem=f"The file cannot be read ({error.strerror}); hand it in again."), b""
@@ -266,21 +293,21 @@ def regrade(path: Path, notebook: Path | None) -> tuple[Report, Report]:
 
 
 def _reports_in(out: Path) -> dict[tuple[str, str], Report]:
-    """The reports that are in a folder, by learner and notebook. What is no report is passed over."""
+    """The reports that are in a folder, by page and what was graded. What is no report is passed over."""
     reports = {}
     for path in sorted(out.glob("*/*.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             report = json.loads(path.read_text(encoding="utf-8"))
-            reports[report["learner"], report["notebook"]] = report
+            if path.stem == report["page"]:
+                reports[report["page"], report["sha256"]] = report
     return reports
 
 
-def _still_holds(report: Report, raw: bytes, run: Run) -> bool:
-    """Whether grading this file again would be the same work again."""
+def _still_holds(report: Report, run: Run) -> bool:
+    """Whether grading the same file again would be the same work again."""
     isolation = report.get("isolation", {})
     return (
-        report.get("sha256") == hashlib.sha256(raw).hexdigest()
-        and report.get("grader") == fingerprint()
+        report.get("grader") == fingerprint()
         and report.get("limits", {}).get("seconds") == run.limit
         and report.get("device") == run.device
         # not one that was cut short, nor one from a system that isolates less than is required now

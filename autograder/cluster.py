@@ -26,7 +26,7 @@ def spread(tasks: "Sequence[Task]", jobs: int, scheduler: str) -> "Iterator[tupl
     jobs = min(jobs, -(-len(tasks) // WORTH))
     if not scheduler and jobs == 1:
         for task in tasks:
-            yield task, task.do()
+            yield task, task.loaded().do()
         return
     with _client(jobs, scheduler) as client:
         yield from _on(client, tasks)
@@ -68,7 +68,7 @@ def _on(client: "Client", tasks: "Sequence[Task]") -> "Iterator[tuple[Task, Repo
 
     def next_one() -> list:
         for task in left:
-            future = client.submit(do, task, pure=False)
+            future = client.submit(do, task.loaded(), pure=False)
             underway[future] = task
             return [future]
         return []
@@ -101,4 +101,4 @@ def _gave_up(task: "Task") -> "Report":
     from dataclasses import replace
 
     problem = f"The grader itself was ended {LIVES} times at this submission: an instructor must look at it."
-    return replace(task, raw=b"", found=replace(task.found, problem=problem)).do()
+    return replace(task, found=replace(task.found, problem=problem)).do()

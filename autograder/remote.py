@@ -21,6 +21,7 @@ from torch import Tensor
 from autograder import expect
 from autograder.wire import Handle, WireError, decode, encode
 
+LONGEST = 1000  # characters of an error that are kept
 Connection = Callable[
     [bytes, Callable[[bytes], bytes]], bytes
 ]  # a request, and who answers questions meanwhile
@@ -73,6 +74,7 @@ class Channel:
                     "text": str(text),
                 }
             }:
+                kind, message, text = kind[:100], message[:LONGEST], text[:LONGEST]
                 self.transcript.append(("error", kind))
                 raise LearnerError(kind, message, line, text)
         raise LearnerError("WireError", "the answer was not understood")

@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 import handmade
 from autograder.examine import ExerciseResult
 from autograder.jail.levels import MEANINGS, Limits
+from autograder.names import page_name, shown_name
 from autograder.picture import caption, draw
 from handmade.files import write_atomically
 
@@ -59,7 +60,8 @@ def as_report(
 ) -> Report:
     """One submission's report, as `report_schema.json` describes it."""
     return {
-        "learner": clean(learner),
+        "learner": shown_name(learner, clean(learner)),
+        "page": page_name(learner),
         "notebook": clean(file),
         "sha256": digest,
         "assignment": clean(assignment),
@@ -168,10 +170,10 @@ def isolation(class_: Iterable[Report]) -> list[tuple[str, str, int]]:
 
 
 def write_report(report: Report, out: Path) -> None:
-    """Write LEARNER.html and then LEARNER.json into the folder of the day: where there is JSON, all is there."""
+    """Write PAGE.html and then PAGE.json into the folder of the day: where there is JSON, all is there."""
     folder = out / (report["day"] or UNKNOWN)
     folder.mkdir(parents=True, exist_ok=True)
-    name = file_name(report)
+    name = report["page"]
     with write_atomically(folder / f"{name}.html") as file:
         file.write(templates().get_template("learner.html").render(report=report))
     with write_atomically(folder / f"{name}.json") as file:
@@ -201,16 +203,9 @@ def write_class(reports: Sequence[Report], out: Path) -> None:
         file.write(page)
 
 
-def file_name(report: Report) -> str:
-    """What a learner's files are called. Of a notebook without a day there may be several, so its own name is added."""
-    if report["day"] and report["learner"] != "index":
-        return report["learner"]
-    return f"{report['learner']}-{Path(report['notebook']).stem}"
-
-
 def repeat(report: Report) -> str:
     """The command that grades a submission again with the same inputs, for the folder of the reports."""
-    return "autograder regrade " + shlex.quote(f"{report['day'] or UNKNOWN}/{file_name(report)}.json")
+    return "autograder regrade " + shlex.quote(f"{report['day'] or UNKNOWN}/{report['page']}.json")
 
 
 @cache
@@ -224,7 +219,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"code": _code, "drawn": draw, "caption": caption}
-    environment.globals |= {"file_name": file_name, "reason": reason, "repeat": repeat, "short": short}
+    environment.globals |= {"reason": reason, "repeat": repeat, "short": short}
     return environment
 
 

@@ -27,7 +27,8 @@ from autograder.submission import Cell, find_answer, released, squeeze
 
 SLOW = 2.0  # seconds; a cell that takes longer, and is no answer, is run in full only once
 MOST = 6  # times `seconds` for all cells that are no answers; after that definitions only, after twice that nothing
-SETTLING = 60.0  # seconds for importing the library's answers, on a busy machine
+MOST_LOST = 10  # processes that cells may take with them; after that only the answers' cells are run
+SETTLING = 20.0  # seconds for importing the library's answers, on a busy machine
 
 
 class Missing(Exception):
@@ -49,6 +50,7 @@ class Session:
         self.trouble: dict[Cell, LearnerError] = {}  # what running a cell ended in
         self.something_lost = False  # in an exercise examined before
         self.locks: list[str] = []  # what held the processes
+        self.lost = 0  # processes that a cell took with it
         self.spent = 0.0  # seconds on cells that are no answers, over all exercises
 
     def _instructors(self, cell: Cell) -> bool:
@@ -123,6 +125,7 @@ class Session:
                 self.trouble.setdefault(cell, error)
                 if process.gone:
                     (self.left_out if cell in self.shortened else self.shortened).add(cell)
+                    self.lost += 1
                     return None
             finally:
                 if cell not in self.answers.values():
@@ -141,7 +144,8 @@ class Session:
         return names if isinstance(names, list) else []
 
     def _too_much(self, cell: Cell) -> bool:
-        return self.spent > 2 * MOST * self.seconds and cell not in self.answers.values()
+        too_long = self.spent > 2 * MOST * self.seconds or self.lost > MOST_LOST
+        return too_long and cell not in self.answers.values()
 
 
 @cache

@@ -31,8 +31,10 @@ DTYPES = {
 }  # fmt: skip
 
 
-LONGEST_HEADER = 16 << 20
-LONGEST_FRAME = 256 << 20
+LONGEST_HEADER = 4 << 20  # bytes; tensors are not in it
+LONGEST_FRAME = 64 << 20
+MOST_PARTS, MOST_SECONDS = 1_000_000, 2.0  # values in one message, and processor time for reading them
+MOST_DIMENSIONS, MOST_ELEMENTS = 64, 1 << 26  # of a tensor
 
 
 class WireError(ValueError):
@@ -70,7 +72,7 @@ def decode(message: bytes) -> Any:
     try:
         (length,) = struct.unpack_from(">I", message)
         if length > LONGEST_HEADER:
-            _refuse("a header of over 16 MiB")
+            _refuse("so much that is no tensor")
         header = json.loads(message[4 : 4 + length].decode())
         reader = _Buffers(message, 4 + length)
         value = _unpack(header, reader)
@@ -129,6 +131,7 @@ def _pack_tensor(tensor: Tensor, buffers: list[bytes]) -> Any:
 
 
 def _unpack(packed: Any, buffers: "_Buffers") -> Any:
+    buffers.count()
     if packed is None or isinstance(packed, bool | str):
         return packed
     if not isinstance(packed, list) or not packed:
@@ -138,6 +141,8 @@ def _unpack(packed: Any, buffers: "_Buffers") -> Any:
         return int(rest[0]) if len(rest[0]) < 650 else _refuse("an integer of over 2,048 bits")
     if tag == "f":
         return float.fromhex(rest[0])
+    if tag in ("l", "t", "d") and not isinstance(rest[0], list):
+        _refuse("an unknown form")
     if tag in ("l", "t"):
         return (list if tag == "l" else tuple)(_unpack(each, buffers) for each in rest[0])
     if tag == "d":
@@ -151,7 +156,9 @@ def _unpack(packed: Any, buffers: "_Buffers") -> Any:
 
 
 def _unpack_tensor(name: str, shape: list[int], order: list[int], device: str, buffers: "_Buffers") -> Tensor:
-    if not all(type(size) is int and size >= 0 for size in shape) or sorted(order) != list(range(len(shape))):
+    if len(shape) > MOST_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
+        _refuse("a tensor of impossible shape")
+    if sorted(order) != list(range(len(shape))) or math.prod(shape) > MOST_ELEMENTS:
         _refuse("a tensor of impossible shape")
     if device not in ("cpu", "meta", "cuda", "mps"):
         _refuse("a tensor on an unknown device")
@@ -172,6 +179,14 @@ class _Buffers:
 
     def __init__(self, message: bytes, position: int) -> None:
         self.message, self.position = message, position
+        self.parts, self.began = 0, time.thread_time()
+
+    def count(self) -> None:
+        """One value more. There are messages that would take hours: a million keys, all with the same hash."""
+        self.parts += 1
+        late = self.parts % 256 == 0 and time.thread_time() - self.began > MOST_SECONDS
+        if late or self.parts > MOST_PARTS:
+            _refuse("so much that is no tensor")
 
     def take(self, size: int) -> bytes:
         end = self.position + size

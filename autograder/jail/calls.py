@@ -14,8 +14,9 @@ from autograder.jail.linux import CLONE_THREAD, PR_SET_PDEATHSIG
 #           name                  x86_64, aarch64 (None: the machine has no such call)
 REFUSED = {
     errno.EACCES: {
-        # Programs and the network. A socketpair, which asyncio needs, reaches nobody.
+        # Programs and the network.
         "execve": (59, 221), "execveat": (322, 281), "socket": (41, 198),
+        "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     },
     errno.EPERM: {
         # Other processes.
@@ -55,17 +56,15 @@ REFUSED = {
 ON_ITSELF = {  # allowed where the first argument is the process itself
     "kill": (62, 129), "tgkill": (234, 131), "prlimit64": (302, 261), "sched_setaffinity": (203, 122),
 }  # fmt: skip
-CLONE, PRCTL = (56, 220), (157, 167)
+CLONE, PRCTL, SOCKETPAIR = (56, 220), (157, 167), (53, 199)
 NEWEST = 450  # calls that came after this filter was written do not exist
 
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-_LOAD, _EQUAL, _ABOVE, _ALL_BITS, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_LOAD, _EQUAL, _ABOVE, _ALL_BITS, _AND, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
+_STREAM, _KIND = 1, 0xF  # of a socket, without flags
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NUMBER, _MACHINE, _ARGUMENT = (
-    0,
-    4,
-    16,
-)  # where seccomp_data has them; the low half of an argument comes first
+# Where seccomp_data has them; low halves come first.
+_NUMBER, _MACHINE, _ARGUMENT, _SECOND = 0, 4, 16, 24
 
 
 def filter_available() -> bool:
@@ -90,6 +89,15 @@ def program(pid: int) -> bytes:
         code += _if_first_argument(numbers[column], _EQUAL, (0, pid), otherwise=errno.EPERM)
     # A thread is part of the process; anything else that clone makes is another one.
     code += _if_first_argument(CLONE[column], _ALL_BITS, (CLONE_THREAD,), otherwise=errno.EAGAIN)
+    # A pair of streams, which asyncio needs, reaches nobody; a pair of datagram sockets can be sent elsewhere.
+    code += [
+        _instruction(_EQUAL, SOCKETPAIR[column], 0, 5),
+        _instruction(_LOAD, _SECOND),
+        _instruction(_AND, _KIND),
+        _instruction(_EQUAL, _STREAM, 1, 0),
+        _refuse(errno.EACCES),
+        _instruction(_RETURN, _ALLOW),
+    ]
     # The one property that it may not change: dying with its keeper.
     code += [
         _instruction(_EQUAL, PRCTL[column], 0, 3),

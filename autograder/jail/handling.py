@@ -22,7 +22,7 @@ from autograder.worker import Ask
 from handmade.errors import UserError
 
 STARTING = 120.0  # seconds that a nursery may take to import torch on a busy machine
-MOST_DATA = 1 << 30  # bytes that one worker may return in all
+MOST_DATA = 256 << 20  # bytes that one worker may return in all
 
 
 class NotJailed(RuntimeError):
@@ -174,19 +174,24 @@ def _innocent_environment() -> dict[str, str]:
 
 @dataclass
 class Process:
-    """One worker. `left` is the wall-clock time in seconds that it may still take."""
+    """One worker. It, and whatever is done with its answers, may last until `deadline`, a monotonic time."""
 
     channel: socket.socket
     leash: socket.socket
-    left: float = field(default=10.0)
+    deadline: float = 0.0
+    allowed: float = 0.0
     received: int = 0
-    allowed: float = field(default=10.0)
     gone: LearnerError | None = None
     locks: list[str] = field(default_factory=list)  # what holds it; known once it has answered
 
     def allow(self, seconds: float) -> None:
         """Give it so much time from now on."""
-        self.allowed = self.left = seconds
+        self.allowed, self.deadline = seconds, time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """The seconds that it has left."""
+        return max(0.0, self.deadline - time.monotonic())
 
     def send(self, request: bytes, serve: Ask) -> bytes:
         """Ask it something; its own questions in between go to `serve`.
@@ -199,42 +204,39 @@ class Process:
             raise self.gone
         if not self.locks:
             self._meet()
-        deadline = time.monotonic() + self.left
         try:
-            send_frame(self.channel, b"R", request, deadline)
+            send_frame(self.channel, b"R", request, self.deadline)
             while True:
-                letter, message = receive_frame(self.channel, deadline)
+                letter, message = receive_frame(self.channel, self.deadline)
                 self.received += len(message)
                 if self.received > MOST_DATA:
-                    raise WireError("over 1 GiB in all")
+                    raise WireError("over 256 MiB in all")
                 if letter == b"A":
                     return message
                 if letter != b"Q":
                     raise WireError("a frame of an unknown kind")
-                self.left = deadline - time.monotonic()
                 reply = serve(message)  # in which it may be asked something in turn
                 if self.gone:
                     raise self.gone
-                deadline = time.monotonic() + self.left
-                send_frame(self.channel, b"A", reply, deadline)
+                send_frame(self.channel, b"A", reply, self.deadline)
         except TimeoutError:
             raise self._end(f"it ran longer than {self.allowed:g} seconds", "TimeUp") from None
         except WireError as error:
             raise self._end(f"it returned {error}", "WireError") from None
         except (EOFError, OSError):
             raise self._end("", "Died") from None
-        finally:
-            self.left = max(0.0, deadline - time.monotonic())
 
     def _meet(self) -> None:
         """Wait until it is locked in. That takes its time from nobody's allowance."""
+        began = time.monotonic()
         try:
-            letter, message = receive_frame(self.channel, time.monotonic() + STARTING)
+            letter, message = receive_frame(self.channel, began + STARTING)
         except (EOFError, OSError) as error:
             raise NotJailed(self.end().get("error") or str(error)) from None
         if letter != b"L":
             raise NotJailed(message.decode())
         self.locks = message.decode().split()
+        self.deadline += time.monotonic() - began
 
     def _end(self, message: str, kind: str) -> LearnerError:
         report = self.end()

@@ -63,10 +63,10 @@ def check(body: str, reason: str, limit: float) -> None:
 def test_what_it_returns_in_all_is_limited_too(submit, enter, monkeypatch):
     monkeypatch.setattr(handling, "MOST_DATA", 1 << 20)
     learner = enter(submit("def attend():\n    return torch.zeros(30_000)"))
-    with pytest.raises(LearnerError, match="returned over 1 GiB in all"):
+    with pytest.raises(LearnerError, match="returned over 256 MiB in all"):
         for _ in range(20):
             learner.attend()
-    with pytest.raises(LearnerError, match="returned over 1 GiB in all"):
+    with pytest.raises(LearnerError, match="returned over 256 MiB in all"):
         learner.attend()
 
 

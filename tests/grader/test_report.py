@@ -21,7 +21,7 @@ from autograder.expect import Failed
 from autograder.grade import Run, grade_notebook
 from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.picture import SIDE, caption, compare, draw
-from autograder.report import Report, as_report, file_name, repeat, write_class, write_report
+from autograder.report import Report, as_report, repeat, write_class, write_report
 from autograder.rubric import load_exercises
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "autograder" / "report_schema.json").read_text())
@@ -218,7 +218,7 @@ HOSTILE = (
 
 def page(made: Report, folder: Path) -> str:
     write_report(made, folder)
-    return (folder / (made["day"] or "no-day") / f"{file_name(made)}.html").read_text()
+    return (folder / (made["day"] or "no-day") / f"{made['page']}.html").read_text()
 
 
 def class_page(made: list[Report], folder: Path) -> str:
