@@ -1,9 +1,10 @@
-"""Every notebook, with its solutions in, runs from end to end without a network.
+"""Every notebook, with its solutions in, runs from end to end without a network, on the library that a class has.
 
 nbval runs them: each cell must run, and where its source says what it prints, it must print that.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from autograder.build.__main__ import make
-from autograder.build.sources import source_paths
+from autograder.build.sources import read_days, source_paths
+from autograder.library import write_library
 from autograder.rubric import load_exercises, load_free_answers
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,7 @@ def solved(tmp_path_factory) -> Path:
 
 
 def offline(folder: Path, *command: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(OFFLINE)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(OFFLINE), str(folder)])}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -49,8 +51,13 @@ def nbval(folder: Path, notebook: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_it_runs_without_a_network(stem, solved):
-    result = nbval(solved, f"{stem}.ipynb")
+def test_it_runs_without_a_network_and_without_the_answers_still_open(stem, solved, tmp_path):
+    """The library beside it is what a class has that day: without the answers of that day and of all later ones."""
+    days = [day for week in read_days(ROOT) for day in week.days]
+    first = next((i for i, day in enumerate(days) if day.stem == stem), 0)  # before the first: the start page
+    write_library([answer for day in days[first:] for answer in day.answers], tmp_path)
+    shutil.copy(solved / f"{stem}.ipynb", tmp_path)
+    result = nbval(tmp_path, f"{stem}.ipynb")
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
 
 
