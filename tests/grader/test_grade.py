@@ -137,7 +137,7 @@ def test_reports_follow_the_published_schema(graded):
 def test_the_learners_page_says_what_where_and_why(graded):
     page = (graded[0] / "day09" / "alan.html").read_text()
     assert "The mask is applied after the softmax" in page
-    assert "code cell 15, under “7 · Attention weights”" in page
+    assert "code cell 16, under “7 · Attention weights”" in page
     assert "Each row is a probability distribution" in page and "23 of 26 points" in page
     assert reports(graded[0])["alan"]["isolation"]["level"] in page
 
