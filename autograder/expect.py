@@ -42,8 +42,8 @@ def close(actual: Tensor, wanted: Tensor, because: str, tolerance: float = 1e-5)
         return
     actual, wanted = actual.double().cpu(), wanted.double().cpu()
     difference = (actual - wanted).abs() / wanted.abs().clamp(min=1.0)
-    same = (actual == wanted) | (actual.isnan() & wanted.isnan())  # infinities and NaN agree with themselves
-    difference = difference.masked_fill(same, 0.0).nan_to_num(nan=float("inf"))
+    # Infinities agree with themselves. NaN agrees with nothing: `wanted` may be a result of the learner's, too.
+    difference = difference.masked_fill(actual == wanted, 0.0).nan_to_num(nan=float("inf"))
     if float(difference.max()) > tolerance:
         at = _index(difference)
         where = f" at {at}" if at else ""
@@ -60,6 +60,12 @@ def finite(value: Tensor, of: str) -> None:
     """Fail if there is a NaN or an infinity in `value`."""
     bad = ~torch.isfinite(value)
     that(not bad.any(), f"{of} has {int(bad.sum())} values that are NaN or infinite")
+
+
+def numbers(value: Tensor, wanted: Sequence[int], of: str) -> None:
+    """Fail unless `value` has exactly the shape `wanted` and holds finite numbers: the least to ask of a result."""
+    shape(value, wanted, of)
+    finite(value, of)
 
 
 def kind(value: Any, wanted: type, of: str) -> None:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autograder import expect
+from autograder.question import Question
 from autograder.rand import Rand
 from autograder.remote import Learner, Remote, keep
 from autograder.rubric import exercise, free_answer, item
@@ -33,7 +34,7 @@ class CausalMask:
     def form(learner: Learner, rand: Rand):
         """It is a (T, T) tensor of dtype bool, for every T from 1 up."""
         for T in (1, rand.integer(5, 40)):
-            mask = a_mask(learner.causal_mask, T)
+            mask = a_mask(learner, T)
             expect.shape(mask, (T, T), of=f"causal_mask({T})")
             expect.that(
                 mask.dtype == torch.bool, f"causal_mask({T}) has dtype {mask.dtype}, expected torch.bool"
@@ -43,7 +44,7 @@ class CausalMask:
     def itself(learner: Learner, rand: Rand):
         """A position sees itself."""
         T = rand.integer(12, 40)
-        seen = allowed(learner.causal_mask(T))
+        seen = allowed(learner.causal_mask(T), T)
         blind = int((~seen.diagonal()).sum())
         expect.that(
             blind == 0,
@@ -55,7 +56,7 @@ class CausalMask:
     def direction(learner: Learner, rand: Rand):
         """A position sees every earlier one and no later one."""
         T = rand.integer(12, 40)
-        seen = allowed(learner.causal_mask(T))
+        seen = allowed(learner.causal_mask(T), T)
         t, s = torch.meshgrid(torch.arange(T), torch.arange(T), indexing="ij")
         expect.that(
             not seen[s > t].any(),
@@ -72,10 +73,12 @@ class CausalMask:
     def device(learner: Learner, rand: Rand):
         """It lies on the device that was asked for."""
         T = rand.integer(5, 40)
-        a_mask(learner.causal_mask, T)
-        where = learner.causal_mask(T, device="meta").device
+        a_mask(learner, T)
+        mask = learner.causal_mask(T, device="meta")
+        expect.shape(mask, (*mask.shape[:-2], T, T), of=f"causal_mask({T}, device)")
         expect.that(
-            where.type == "meta", f'with device="meta" the mask must be on "meta", yours is on "{where}"'
+            mask.device.type == "meta",
+            f'with device="meta" the mask must be on "meta", yours is on "{mask.device}"',
         )
 
 
@@ -86,10 +89,12 @@ class AttentionWeights:
     @item(1)
     def rows(learner: Learner, rand: Rand):
         """Each row is a probability distribution: it sums to 1."""
+        weighs(learner, rand)
         T = rand.integer(3, 8)
         q, k = rand.normal(2, T, 8), rand.normal(2, T, 8)
         for mask in (None, random_mask(rand, T)):
             weights = learner.attention_weights(q, k, mask)
+            expect.numbers(weights, (2, T, T), of="attention_weights(q, k, mask)")
             sums = weights.sum(-1)
             expect.close(
                 sums,
@@ -100,13 +105,14 @@ class AttentionWeights:
     @item(2)
     def masked(learner: Learner, rand: Rand):
         """Where the mask is False the weight is exactly 0, and where it is True it is not."""
+        weighs(learner, rand)
         T = rand.integer(4, 8)
         q, k, mask = rand.normal(2, T, 8, scale=0.5), rand.normal(2, T, 8, scale=0.5), random_mask(rand, T)
         mask = (
             mask if not torch.equal(mask, mask.T) else lower_triangle(T)
         )  # a symmetric one hides a transposition
         weights = learner.attention_weights(q, k, mask)
-        expect.shape(weights, (2, T, T), of="attention_weights(q, k, mask)")
+        expect.numbers(weights, (2, T, T), of="attention_weights(q, k, mask)")
         hidden = weights[:, ~mask].abs()
         expect.that(
             not hidden.any(),
@@ -122,10 +128,10 @@ class AttentionWeights:
         # cancel whatever each row and each column was divided by, so it holds whatever the softmax runs over.
         T, d_k = rand.integer(3, 6), rand.integer(17, 35)
         q = rand.normal(2, T, d_k, scale=0.4)
-        weights = learner.attention_weights(q, q, None).double().log()
-        expect.shape(weights, (2, T, T), of="attention_weights(q, k)")
+        weights = learner.attention_weights(q, q, None)
+        expect.numbers(weights, (2, T, T), of="attention_weights(q, k)")
         scores = (q @ q.transpose(-2, -1)).double()
-        yours, unscaled = both_differences(weights), both_differences(scores)
+        yours, unscaled = both_differences(weights.double().log()), both_differences(scores)
         ratio = float((yours * unscaled).sum() / (unscaled * unscaled).sum())
         expect.close(
             yours,
@@ -142,7 +148,7 @@ class AttentionWeights:
         wanted = rand.permutation(S)[:T]  # query t points at key wanted[t]
         k = 8.0 * torch.eye(S, 16).expand(2, S, 16)
         weights = learner.attention_weights(k[:, wanted], k, None)
-        expect.shape(weights, (2, T, S), of=f"attention_weights of {T} queries and {S} keys")
+        expect.numbers(weights, (2, T, S), of=f"attention_weights of {T} queries and {S} keys")
         expect.that(
             bool((weights.argmax(-1) == wanted).all()),
             "a query that equals one of the keys must give that key the largest weight in its row",
@@ -151,24 +157,27 @@ class AttentionWeights:
     @item(1)
     def extremes(learner: Learner, rand: Rand):
         """Large scores stay finite, and bring back nothing that the mask had hidden."""
+        question = Question(rand, 2)
+        question.judge_weights(learner.attention_weights(1000.0 * question.q, question.k, None))
         T = rand.integer(4, 8)
         q, k, mask = rand.normal(2, T, 16), rand.normal(2, T, 16), random_mask(rand, T)
-        responds(learner.attention_weights, (2, T, T), q, k)
         small = learner.attention_weights(q, k, mask)
         # A mask value that is only "rather small" loses against allowed scores that are smaller still.
         q, k = 300.0 * q, 300.0 * k
         q[..., 0], k[..., 0] = 1000.0, -1000.0
         large = learner.attention_weights(q, k, mask)
-        expect.finite(large, of="attention_weights of large scores")
+        expect.numbers(small, (2, T, T), of="attention_weights(q, k, mask)")
+        expect.numbers(large, (2, T, T), of="attention_weights of large scores")
         if not small[:, ~mask].any():
             expect.that(not large[:, ~mask].any(), "with large scores some masked weights are no longer 0")
 
     @item(1)
     def batches(learner: Learner, rand: Rand):
         """Any leading shape works: none, a batch, a batch of heads."""
-        T, d_k = rand.integer(2, 6), rand.integer(2, 9)
-        q, k, mask = rand.normal(2, 3, T, d_k), rand.normal(2, 3, T, d_k), random_mask(rand, T)
-        responds(learner.attention_weights, (2, 3, T, T), q, k)
+        question = Question(rand, 2, 3)
+        q, k = question.q, question.k
+        question.judge_weights(learner.attention_weights(q, k, None))
+        mask = random_mask(rand, len(question.wanted))
         whole = learner.attention_weights(q, k, mask)
         for b in range(2):
             for h in range(3):
@@ -178,21 +187,20 @@ class AttentionWeights:
     @item(1)
     def unchanged(learner: Learner, rand: Rand):
         """The arguments are left as they were."""
-        T = rand.integer(3, 6)
-        q, k = rand.normal(2, T, 8), rand.normal(2, T, 8)
-        responds(learner.attention_weights, (2, T, T), q, k)
-        q, k = keep(learner, q), keep(learner, k)
+        question = Question(rand, 2)
+        q, k = keep(learner, question.q), keep(learner, question.k)
         first = learner.attention_weights(q, k, None)
+        question.judge_weights(first)
         second = learner.attention_weights(q, k, None)
         expect.close(second, first, "a second call with the very same tensors gives another result")
 
     @item(1)
     def gradient(learner: Learner, rand: Rand):
         """Gradients flow back to the queries and the keys."""
+        weighs(learner, rand)
         T = rand.integer(3, 6)
-        q, k = rand.normal(2, T, 8), rand.normal(2, T, 8)
-        responds(learner.attention_weights, (2, T, T), q, k)
-        check_gradient(learner.attention_weights, rand, [q, k], [None])
+        inputs = [rand.normal(2, T, 8) for _ in range(2)]
+        check_gradient(learner.attention_weights, rand, inputs, [None], shape=(2, T, T))
 
     @item(2, whole=True)
     def pytorch(learner: Learner, rand: Rand):
@@ -220,10 +228,11 @@ class Attend:
     @item(1)
     def values(learner: Learner, rand: Rand):
         """Outputs are averages of values: where all keys are alike, the last position gets the plain mean."""
+        attends(learner, rand)
         T = rand.integer(3, 6)
         q, k, v = rand.normal(2, T, 8), rand.normal(2, 1, 8).expand(2, T, 8), rand.normal(2, T, 8)
         output = learner.attend(q, k, v, lower_triangle(T))
-        expect.shape(output, (2, T, 8), of="attend(q, k, v, mask)")
+        expect.numbers(output, (2, T, 8), of="attend(q, k, v, mask)")
         expect.close(
             output[:, -1], v.mean(1), "with equal keys the last output must be the mean of all values"
         )
@@ -231,11 +240,11 @@ class Attend:
     @item(2)
     def causality(learner: Learner, rand: Rand):
         """With a causal mask, no position depends on a later one."""
-        T = rand.integer(3, 8)
-        q, k, v = (rand.normal(2, T, 8) for _ in range(3))
+        question = Question(rand, 2)
+        q, k, v, T = question.q, question.k, question.v, len(question.wanted)
         mask = lower_triangle(T)
-        responds(learner.attend, (2, T, 8), q, k, v)
         before = learner.attend(q, k, v, mask)
+        question.judge_output(before)
         for t in range(1, T):
             after = learner.attend(*rand.changed_from(t, q, k, v), mask)
             expect.close(
@@ -244,19 +253,25 @@ class Attend:
                 f"changing positions {t} and later changed an earlier output: it looks into the future",
                 tolerance=1e-6,
             )
+            expect.that(
+                not torch.equal(after[:, t:], before[:, t:]),
+                f"changing positions {t} and later changed no output at all",
+            )
 
     @item(1)
     def seen(learner: Learner, rand: Rand):
         """Without a mask, every position depends on every other."""
-        T = rand.integer(3, 6)
-        q, k, v = (rand.normal(2, T, 8, scale=0.5) for _ in range(3))
-        responds(learner.attend, (2, T, 8), q, k, v)
+        question = Question(rand, 2)
+        q, k, v = question.q, question.k, question.v
         before = learner.attend(q, k, v)
-        for s in range(T):
+        question.judge_output(before)
+        for s in rand.permutation(len(question.wanted)):
             k_changed, v_changed = k.clone(), v.clone()
-            k_changed[:, s] += 0.5
-            v_changed[:, s] += 5.0
-            moved = (learner.attend(q, k_changed, v_changed) - before).abs().amax(-1) > 1e-6  # (2, T)
+            k_changed[:, s] *= 1.5
+            v_changed[:, s] *= 1.5
+            after = learner.attend(q, k_changed, v_changed)
+            question.judge_output(after)
+            moved = (after - before).abs().amax(-1) > 1e-6  # (2, T)
             expect.that(
                 bool(moved.all()),
                 f"without a mask, changing position {s} must change the output at every position",
@@ -265,20 +280,17 @@ class Attend:
     @item(1)
     def widths(learner: Learner, rand: Rand):
         """Values may be wider or narrower than queries, and there may be more keys than queries."""
-        T, S, d_k, d_v = rand.integer(2, 4), rand.integer(5, 8), rand.integer(3, 5), rand.integer(6, 9)
-        for q, k, v in (
-            (rand.normal(2, T, d_k), rand.normal(2, S, d_k), rand.normal(2, S, d_v)),
-            (rand.normal(2, T, d_v), rand.normal(2, S, d_v), rand.normal(2, S, d_k)),
-        ):
-            responds(learner.attend, (2, T, v.shape[-1]), q, k, v)
+        for d_v in (rand.integer(9, 11), rand.integer(25, 30)):  # queries are 12 to 24 wide
+            question = Question(rand, 2, T=rand.integer(2, 3), d_v=d_v)
+            question.judge_output(learner.attend(question.q, question.k, question.v))
 
     @item(1)
     def batches(learner: Learner, rand: Rand):
         """Any leading shape works: none, a batch, a batch of heads."""
-        T = rand.integer(2, 6)
-        q, k, v = (rand.normal(2, 3, T, 8) for _ in range(3))
-        mask = lower_triangle(T)
-        responds(learner.attend, (2, 3, T, 8), q, k, v)
+        question = Question(rand, 2, 3)
+        q, k, v = question.q, question.k, question.v
+        question.judge_output(learner.attend(q, k, v))
+        mask = lower_triangle(len(question.wanted))
         whole = learner.attend(q, k, v, mask)
         for b in range(2):
             for h in range(3):
@@ -288,10 +300,10 @@ class Attend:
     @item(1)
     def gradient(learner: Learner, rand: Rand):
         """Gradients flow back to the queries, the keys and the values."""
+        attends(learner, rand)
         T = rand.integer(3, 6)
         inputs = [rand.normal(2, T, 8) for _ in range(3)]
-        responds(learner.attend, (2, T, 8), *inputs)
-        check_gradient(learner.attend, rand, inputs, [lower_triangle(T)])
+        check_gradient(learner.attend, rand, inputs, [lower_triangle(T)], shape=(2, T, 8))
 
     @item(2, whole=True)
     def pytorch(learner: Learner, rand: Rand):
@@ -307,35 +319,38 @@ class Attend:
             expect.close(output, peer, "the output differs from PyTorch's scaled_dot_product_attention")
 
 
-def allowed(mask: Tensor) -> Tensor:
-    """What a mask means, whichever way it was written: bools, zeros and ones, or 0 and -inf to be added."""
+def allowed(mask: Tensor, T: int) -> Tensor:
+    """What a mask means, whichever way it was written: bools, zeros and ones, or 0 and -inf to be added.
+
+    Fails unless it is a mask at all: for T positions, some of which see another one.
+    """
     mask = mask.reshape(mask.shape[-2:])  # extra dimensions of size 1 are `form`'s business
-    return mask == 0 if mask.is_floating_point() and mask.isneginf().any() else mask.bool()
+    expect.shape(mask, (T, T), of=f"causal_mask({T})")
+    expect.that(not mask.isnan().any(), f"causal_mask({T}) has values that are NaN")
+    seen = mask == 0 if mask.is_floating_point() and mask.isneginf().any() else mask.bool()
+    others = seen & ~torch.eye(T, dtype=torch.bool)
+    expect.that(T == 1 or bool(others.any()), f"with causal_mask({T}) nobody sees anybody else")
+    return seen
 
 
-def a_mask(causal_mask: Remote, T: int) -> Tensor:
-    """The learner's mask, once it is known to be one: not empty, and the same at a second call."""
-    mask = causal_mask(T)
-    expect.that(T == 1 or bool(mask.any()), f"causal_mask({T}) lets nobody see anything")
-    expect.equal(causal_mask(T), mask, f"causal_mask({T}) gives another mask at every call")
+def a_mask(learner: Learner, T: int) -> Tensor:
+    """The learner's mask, once it is known to be one, and the same at a second call."""
+    mask = learner.causal_mask(T)
+    allowed(mask, T)
+    expect.equal(learner.causal_mask(T), mask, f"causal_mask({T}) gives another mask at every call")
     return mask
 
 
-def responds(function: Remote, shape: tuple[int, ...], *inputs: Tensor) -> None:
-    """Fail unless the output has this shape, is the same again, and mixes positions: what no stub can do.
+def attends(learner: Learner, rand: Rand) -> None:
+    """Fail unless `attend` answers a question: what no sum, constant or copy of the inputs does."""
+    question = Question(rand, 2)
+    question.judge_output(learner.attend(question.q, question.k, question.v))
 
-    Whatever else may be wrong, a change at position 0 must be noticed at the last position if nothing is masked.
-    """
-    output = function(*inputs)
-    expect.shape(output, shape, of=f"for queries {tuple(inputs[0].shape)} the result")
-    expect.equal(function(*inputs), output, "two calls with equal tensors give two results")
-    changed = [x.clone() for x in inputs]
-    for x in changed:
-        x[..., 0, :] += 1.0
-    moved = function(*changed)[..., -1, :] != output[..., -1, :]
-    expect.that(
-        bool(moved.any()), "a change at the first position leaves the result at the last one as it was"
-    )
+
+def weighs(learner: Learner, rand: Rand) -> None:
+    """The same of `attention_weights`."""
+    question = Question(rand, 2)
+    question.judge_weights(learner.attention_weights(question.q, question.k, None))
 
 
 def lower_triangle(T: int) -> Tensor:
@@ -355,25 +370,37 @@ def both_differences(x: Tensor) -> Tensor:
     return x - x[..., :1, :] - x[..., :, :1] + x[..., :1, :1]
 
 
-def check_gradient(function, rand: Rand, inputs: list[Tensor], rest: list) -> None:
-    """Compare the gradients with the slope of the learner's own output along a random direction.
+def check_gradient(
+    function: Remote, rand: Rand, inputs: list[Tensor], rest: list, shape: tuple[int, ...]
+) -> None:
+    """Compare the gradients with the slope of the learner's own output, of this shape, along a random direction.
 
     Measured against the function's own output, so that a wrong output does not look like a wrong gradient.
     """
+
+    def output(*inputs: Tensor) -> Tensor:
+        value = function(*inputs, *rest)
+        expect.numbers(value, shape, of="the result")
+        return value.double()
+
     inputs = [x.double() for x in inputs]
-    cotangent = rand.normal(*function(*inputs, *rest).shape).double()
+    cotangent = rand.normal(*shape).double()
     _, gradients = function.gradients(*inputs, *rest, cotangent=cotangent)
+    flat = True
     for i, name in enumerate("qkv"[: len(inputs)]):
         direction, step = rand.normal(*inputs[i].shape).double(), 1e-3
         ahead, behind = (
-            function(*(x + sign * step * direction if i == j else x for j, x in enumerate(inputs)), *rest)
+            output(*(x + sign * step * direction if i == j else x for j, x in enumerate(inputs)))
             for sign in (1, -1)
         )
-        slope = ((ahead - behind).double() * cotangent).sum() / (2 * step)
+        slope = ((ahead - behind) * cotangent).sum() / (2 * step)
         if slope.abs() < 1e-9:
             continue  # the output does not depend on this input: another item's business
+        flat = False
         expect.that(
             gradients[i] is not None, f"no gradient reaches {name}: is it detached, or under no_grad?"
         )
+        expect.numbers(gradients[i], inputs[i].shape, of=f"the gradient with respect to {name}")
         along = (gradients[i] * direction).sum()
         expect.close(along, slope, f"the gradient with respect to {name} is wrong", tolerance=0.02)
+    expect.that(not flat, "the result depends on none of its inputs")
