@@ -60,10 +60,6 @@ class Session:
         unchanged = squeeze(cell.written) in self.released.texts or cell.id.startswith(f"{self.day}-{digest}")
         return unchanged or "demonstration" in cell.tags
 
-    def earlier(self, exercise: Exercise) -> list[Exercise]:
-        """The day's exercises before this one."""
-        return self.exercises[: self.exercises.index(exercise)]
-
     def open(self, exercise: Exercise, corrected: bool = True) -> Process:
         """A process in which the notebook has run; `corrected`: with model answers to the earlier exercises.
 
@@ -77,7 +73,7 @@ class Session:
             raise Missing(f"The cell of `{name}` is not valid Python: {answer.problem}.")
         while True:  # each time round, one cell more is shortened or left out
             process = self.ready.pop(exercise, None) or self._start(exercise)
-            stand_ins = [e.answer for e in self.earlier(exercise)] if corrected else []
+            stand_ins = [e.answer for e in before(exercise)] if corrected else []
             names = self._run(process, stand_ins)
             if names is not None:
                 break
@@ -148,10 +144,19 @@ class Session:
         return too_long and cell not in self.answers.values()
 
 
+def before(exercise: Exercise) -> list[Exercise]:
+    """The day's exercises before this one."""
+    day = [other for other in load_exercises().values() if other.day == exercise.day]
+    return day[: day.index(exercise)]
+
+
 @cache
 def branch(nursery: Nursery | Spawner, exercise: Exercise) -> Branch | Spawned:
     """Of which the exercise's workers are forks: it has the library as it stands before the answer."""
     folder = nursery.libraries / exercise.answer
     library_before(exercise.answer, folder)
     compileall.compile_dir(folder, quiet=2)  # workers could not keep what they compile
-    return nursery.branch(exercise.answer, released(exercise.day).setup)
+    modules = dict.fromkeys(
+        other.answer.rpartition(".")[0] for other in before(exercise)
+    )  # of which answers stand in
+    return nursery.branch(exercise.answer, released(exercise.day).setup, list(modules))

@@ -38,6 +38,7 @@ def work(order: dict, channel: int, scratch: str) -> None:
     sys.path.insert(0, order["library"])
     prepared = Worker({})
     setup(prepared, order["setup"])
+    nursery.seed()
     ground = nursery.Ground("process", 0, order["library"], prepared.namespace, order["device"])
     nursery.be_worker(Limits(**order["limits"]), ground, scratch, socket.socket(fileno=channel))
 

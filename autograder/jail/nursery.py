@@ -11,6 +11,7 @@ more than one thread can hang.
 """
 
 import gc
+import importlib.util
 import json
 import os
 import random
@@ -110,7 +111,18 @@ def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
     sys.path.insert(0, library)
     worker = Worker({})
     setup(worker, order["setup"])
+    for module in order["modules"]:
+        importlib.import_module(module)
+    importlib.util.find_spec(
+        "what_is_nowhere"
+    )  # so that each folder of packages has been listed once, for all
+    seed()
     take_orders(control, replace(ground, library=library, namespace=worker.namespace))
+
+
+def seed() -> None:
+    """What the learner's code draws is the same in every worker."""
+    random.seed(SEED), numpy.random.seed(SEED), torch.manual_seed(SEED)
 
 
 def keep(limits: levels.Limits, ground: Ground, channel: socket.socket, leash: socket.socket) -> None:
@@ -140,7 +152,6 @@ def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: sock
         os.close(nowhere)
         os.chdir(scratch)
         os.environ.update(HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch)
-        random.seed(SEED), numpy.random.seed(SEED), torch.manual_seed(SEED)
         try:
             locks = levels.lock(ground.level, scratch, ground.library, ground.memory, limits)
         except OSError as error:

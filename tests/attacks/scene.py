@@ -22,7 +22,7 @@ from pathlib import Path
 
 from registry import Attack, Link, garbage, load, notebook
 
-from autograder.samples.make import model_answers
+from autograder.build.samples import model_answers
 
 ROOT = Path(__file__).parents[2]
 OLD = 12345  # the time that attacks give to files that they may only touch

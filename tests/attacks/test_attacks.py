@@ -22,9 +22,9 @@ from naive import grade_naively
 from registry import Attack, garbage, load, notebook
 from scene import ROOT, SECRETS, Scene, grade_alone, tree
 
+from autograder.build.samples import model_answers
 from autograder.jail.linux import landlock_version
 from autograder.report import clean
-from autograder.samples.make import model_answers
 
 SCHEMA = json.loads((ROOT / "autograder" / "report_schema.json").read_text())
 FULL = {"day09.causal_mask": 5, "day09.attention_weights": 12, "day09.attend": 9}

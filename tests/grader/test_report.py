@@ -278,8 +278,8 @@ def test_one_reason_for_all_is_said_once(tmp_path):
 
 @pytest.mark.parametrize("learner", ["ada", "o'brien; rm -rf ~", "$(id)"])
 def test_the_command_that_repeats_a_grading_can_be_pasted(learner):
-    command = repeat(report(learner=learner))
-    assert shlex.split(command) == ["autograder", "regrade", f"day09/{learner}.json"]
+    made = report(learner=learner) | {"page": learner}  # whatever a page might be called one day
+    assert shlex.split(repeat(made)) == ["autograder", "regrade", f"day09/{learner}.json"]
 
 
 def test_the_class_page_has_scores_misses_mistakes_and_problems(tmp_path):
