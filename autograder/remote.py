@@ -113,7 +113,11 @@ class Learner:
         self._channel, self._returns = channel, returns or {}
 
     def __getattr__(self, name: str) -> "Remote":
-        return Remote(self._channel, self._channel.ask("name", name=name), name, self._returns.get(name))
+        # Asked for once: what is found here is not asked for again.
+        self.__dict__[name] = Remote(
+            self._channel, self._channel.ask("name", name=name), name, self._returns.get(name)
+        )
+        return self.__dict__[name]
 
 
 class Remote:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -180,19 +180,7 @@ def _cell(number: int, heading: str, entry: dict, text: str) -> Cell:
     metadata = entry["metadata"] if isinstance(entry.get("metadata"), dict) else {}
     nbgrader = metadata["nbgrader"] if isinstance(metadata.get("nbgrader"), dict) else {}
     tags = metadata["tags"] if isinstance(metadata.get("tags"), list) else []
-    source, defines, problem = "", {}, ""
-    try:
-        if len(text) > LONGEST_CELL:
-            raise ValueError(f"it is longer than {LONGEST_CELL:,} characters")
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # a "\d" in a learner's code is not the grader's to report
-            source = plain(text)
-            defines = _definitions(ast.parse(source))
-    except SyntaxError as error:
-        problem = f"{error.msg} (line {error.lineno} of the cell)"
-    except (ValueError, RecursionError, MemoryError, RuntimeError) as error:
-        problem = str(error) or type(error).__name__
+    source, defines, problem = _as_python(text)
     return Cell(
         number,
         heading,
@@ -200,10 +188,27 @@ def _cell(number: int, heading: str, entry: dict, text: str) -> Cell:
         _string(nbgrader.get("grade_id")),
         frozenset(map(_string, tags)),
         text,
-        "" if problem else source,
+        source,
         defines,
         problem,
     )
+
+
+@lru_cache(2048)  # most cells of a class are the same
+def _as_python(text: str) -> tuple[str, dict[str, int], str]:
+    """A cell as plain Python, what it defines, and why it is not Python; the first two are empty then."""
+    try:
+        if len(text) > LONGEST_CELL:
+            raise ValueError(f"it is longer than {LONGEST_CELL:,} characters")
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # a "\\d" in a learner's code is not the grader's to report
+            source = plain(text)
+            return source, _definitions(ast.parse(source)), ""
+    except SyntaxError as error:
+        return "", {}, f"{error.msg} (line {error.lineno} of the cell)"
+    except (ValueError, RecursionError, MemoryError, RuntimeError) as error:
+        return "", {}, str(error) or type(error).__name__
 
 
 def text_of(entry: dict) -> str:

@@ -211,8 +211,7 @@ def send_frame(channel: socket.socket, letter: bytes, message: bytes, deadline: 
         OSError: the other side is gone.
     """
     channel.settimeout(_left(deadline))
-    channel.sendall(letter + struct.pack(">Q", len(message)))
-    channel.sendall(message)
+    channel.sendall(b"".join([letter, struct.pack(">Q", len(message)), message]))
 
 
 def receive_frame(channel: socket.socket, deadline: float | None = None) -> tuple[bytes, bytes]:
