@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import torch
+
 import handmade
 from autograder import rubrics
 from autograder.examine import ExerciseResult, examine, nothing_to_grade
@@ -121,6 +123,9 @@ def _day_of(file: str, day: str, problem: str) -> tuple[str, str]:
 @cache
 def the_nursery(required: str = "", device: str = "cpu") -> Nursery | Spawner:
     """This process's nursery."""
+    torch.set_num_threads(
+        1
+    )  # a check's tensors are small, and threads that wait take time from the learner's code
     return start(required, device)
 
 
