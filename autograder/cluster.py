@@ -39,7 +39,11 @@ def _client(jobs: int, scheduler: str) -> "Iterator[Client]":
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in the reports
     dask.config.set(
-        {"distributed.scheduler.allowed-failures": LIVES, "distributed.comm.timeouts.connect": "10s"}
+        {
+            "distributed.scheduler.allowed-failures": LIVES - 1,
+            "distributed.comm.timeouts.connect": "10s",
+            "distributed.worker.profile.enabled": False,  # it would look at every thread a hundred times a second
+        }
     )
     if not scheduler:
         with (

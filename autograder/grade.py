@@ -1,6 +1,7 @@
 """Grading one submission, from the bytes that were handed in to the report."""
 
 import contextlib
+import gc
 import hashlib
 import importlib
 import pkgutil
@@ -123,10 +124,12 @@ def _day_of(file: str, day: str, problem: str) -> tuple[str, str]:
 @cache
 def the_nursery(required: str = "", device: str = "cpu") -> Nursery | Spawner:
     """This process's nursery."""
-    torch.set_num_threads(
-        1
-    )  # a check's tensors are small, and threads that wait take time from the learner's code
-    return start(required, device)
+    # A check's tensors are small, and threads that wait take time from the learner's code.
+    torch.set_num_threads(1)
+    nursery = start(required, device)
+    gc.collect()
+    gc.freeze()  # what has been imported is not looked through again and again
+    return nursery
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ import torch.utils.data
 
 from autograder.jail import levels
 from autograder.jail.keeper import tell, watch_over
-from autograder.wire import send_frame
+from autograder.wire import decode, encode, send_frame
 from autograder.worker import Worker, serve, setup
 
 SEED = 0  # of what the learner's code may draw; no secret, and the same for everyone
@@ -113,11 +113,31 @@ def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
     setup(worker, order["setup"])
     for module in order["modules"]:
         importlib.import_module(module)
-    importlib.util.find_spec(
-        "what_is_nowhere"
-    )  # so that each folder of packages has been listed once, for all
+    rehearse()
+    # Each folder of packages has then been listed once, for all.
+    importlib.util.find_spec("what_is_nowhere")
     seed()
     take_orders(control, replace(ground, library=library, namespace=worker.namespace))
+
+
+def rehearse() -> None:
+    """Answer a few questions, so that what Python and torch make ready at the first ones is not made in each worker."""
+
+    def attend(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        scores = (q @ k.transpose(-2, -1) / 2.0).masked_fill(~mask, float("-inf"))
+        return torch.nn.functional.softmax(scores, dim=-1) @ k
+
+    worker = Worker({"attend": attend})
+    q, mask = torch.zeros(2, 4, 8), torch.ones(4, 4, dtype=torch.bool).tril()
+    for _ in range(20):
+        for cotangent in ({}, {"cotangent": q}):
+            request = {
+                "op": "gradients" if cotangent else "call",
+                "args": (q, q, mask),
+                "kwargs": {},
+            } | cotangent
+            target = decode(worker.answer(encode({"op": "name", "name": "attend"}), bytes))["ok"]
+            worker.answer(encode(request | {"target": target}), bytes)
 
 
 def seed() -> None:
