@@ -62,7 +62,7 @@ def as_report(
     return {
         "learner": shown_name(learner, clean(learner)),
         "page": page_name(learner),
-        "notebook": clean(file),
+        "notebook": shown_name(file, clean(file)),
         "sha256": digest,
         "assignment": clean(assignment),
         "day": day,

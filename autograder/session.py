@@ -155,7 +155,10 @@ def branch(nursery: Nursery | Spawner, exercise: Exercise) -> Branch | Spawned:
     """Of which the exercise's workers are forks: it has the library as it stands before the answer."""
     folder = nursery.libraries / exercise.answer
     library_before(exercise.answer, folder)
-    compileall.compile_dir(folder, quiet=2)  # workers could not keep what they compile
+    # Workers could not keep what they compile. And an answer that stands in is not to be read, and told in a message.
+    compileall.compile_dir(folder, quiet=2, legacy=True)
+    for source in folder.rglob("*.py"):
+        source.unlink()
     modules = dict.fromkeys(
         other.answer.rpartition(".")[0] for other in before(exercise)
     )  # of which answers stand in

@@ -33,7 +33,7 @@ class CausalMask:
     @item(1)
     def form(learner: Learner, rand: Rand):
         """It is a (T, T) tensor of dtype bool, for every T from 1 up."""
-        for T in (1, rand.integer(5, 40)):
+        for T in (1, rand.integer(5, 400)):
             mask = a_mask(learner, T)
             expect.shape(mask, (T, T), of=f"causal_mask({T})")
             expect.that(
@@ -43,7 +43,7 @@ class CausalMask:
     @item(1)
     def itself(learner: Learner, rand: Rand):
         """A position sees itself."""
-        T = rand.integer(12, 40)
+        T = rand.integer(12, 400)
         seen = allowed(learner.causal_mask(T), T)
         blind = int((~seen.diagonal()).sum())
         expect.that(
@@ -55,7 +55,7 @@ class CausalMask:
     @item(2)
     def direction(learner: Learner, rand: Rand):
         """A position sees every earlier one and no later one."""
-        T = rand.integer(12, 40)
+        T = rand.integer(12, 400)
         seen = allowed(learner.causal_mask(T), T)
         t, s = torch.meshgrid(torch.arange(T), torch.arange(T), indexing="ij")
         expect.that(
@@ -72,7 +72,7 @@ class CausalMask:
     @item(1)
     def device(learner: Learner, rand: Rand):
         """It lies on the device that was asked for."""
-        T = rand.integer(5, 40)
+        T = rand.integer(5, 400)
         a_mask(learner, T)
         mask = learner.causal_mask(T, device="meta")
         expect.shape(mask, (*mask.shape[:-2], T, T), of=f"causal_mask({T}, device)")

@@ -24,6 +24,7 @@ from scene import ROOT, SECRETS, Scene, grade_alone, tree
 
 from autograder.build.samples import model_answers
 from autograder.jail.linux import landlock_version
+from autograder.names import shown_name
 from autograder.report import clean
 
 SCHEMA = json.loads((ROOT / "autograder" / "report_schema.json").read_text())
@@ -77,7 +78,7 @@ class Graded:
 
     def of(self, attack: Attack) -> list[dict]:
         """The reports on what the attack handed in."""
-        files = {clean(name) for name in attack.files()}
+        files = {shown_name(name, clean(name)) for name in attack.files()}
         return [
             report
             for report in self.reports
@@ -165,7 +166,7 @@ def test_the_honest_learner_beside_it_gets_all_points(graded, attack):
 def test_the_batch_goes_on_to_its_end(graded):
     assert graded.done.returncode == 0, f"an attack stopped the command:\n{graded.done.stderr[-3000:]}"
     handed_in = [path for path in graded.tree_after if path.endswith(".ipynb") and "/" not in path]
-    wanted = collections.Counter(clean(name) for name in handed_in)
+    wanted = collections.Counter(shown_name(name, clean(name)) for name in handed_in)
     found = collections.Counter(report["notebook"] for report in graded.reports)
     missing = {name: count - found[name] for name, count in wanted.items() if count > found[name]}
     assert not missing, f"these were handed in and have no report of their own: {missing}"
@@ -350,9 +351,8 @@ def test_the_worker_is_really_taken_over(tmp_path):
 
 # Attacks that are paid by our own rubrics where the learner's code shares their process.
 FOOL_THE_NAIVE = (
-    "tensors_always_equal", "a_peer_that_agrees", "rubric_rewritten", "inputs_made_trivial", "tracing",
-    "code_objects_swapped", "torch_function_mode", "library_imported", "library_reloaded", "library_classes_used",
-    "rubric_imported",
+    "a_peer_that_agrees", "rubric_rewritten", "tracing", "code_objects_swapped", "torch_function_mode",
+    "library_imported", "library_reloaded", "library_classes_used", "rubric_imported",
 )  # fmt: skip
 
 
