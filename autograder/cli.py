@@ -169,10 +169,10 @@ def _grade(arguments: argparse.Namespace) -> int:
     folder, out = arguments.submissions.resolve(), arguments.out.resolve()
     same_seed = arguments.seed is not None
     reports = grade_class(folder, out, run, arguments.jobs, arguments.scheduler, arguments.again, same_seed)
+    record(reports, out / "gradebook.db")  # before anything is printed: nobody may be reading any more
     for day in sorted({report["day"] for report in reports}):
         print()
         _print_table([report for report in reports if report["day"] == day])
-    record(reports, out / "gradebook.db")
     print()
     seeds = sorted({report["seed"] for report in reports})
     print(f"Seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}. {_isolation(reports)}")
@@ -229,10 +229,8 @@ def _course(arguments: argparse.Namespace) -> int:
 
     assignments = make_course(ROOT, arguments.out)
     print(f"A course for nbgrader is in {arguments.out}: {', '.join(assignments)}.")
-    print(
-        f"Hand out release/; then `autograder collect SUBMISSIONS --course {arguments.out}`, and in that folder"
-    )
-    print("nbgrader autograde, nbgrader generate_feedback, nbgrader export and formgrader.")
+    print(f"Hand out a bundle (autograder release); then `autograder collect SUBMISSIONS --course {arguments.out}`,")
+    print("and in that folder nbgrader autograde, nbgrader generate_feedback, nbgrader export and formgrader.")
     return 0
 
 

@@ -315,3 +315,11 @@ def test_a_class_in_which_nothing_could_be_graded_has_a_page(tmp_path):
     made = [report(learner="ida", day="", title="", problem="The file is empty.", level="", locks=[])]
     text = check_elements(class_page(made, tmp_path)).text
     assert "1 submission, of which 1 could not be graded." in text and "No learner’s code was run." in text
+
+
+def test_a_class_that_was_graded_in_several_runs_has_several_seeds(tmp_path):
+    late = report(learner="zoe") | {"seed": 77}
+    (tmp_path / "day09").mkdir()
+    write_class([report(), late], tmp_path)
+    text = parse((tmp_path / "day09" / "index.html").read_text()).text
+    assert "Seeds 3, 77 (the same seed draws the same inputs)" in text, text
