@@ -229,8 +229,12 @@ def _course(arguments: argparse.Namespace) -> int:
 
     assignments = make_course(ROOT, arguments.out)
     print(f"A course for nbgrader is in {arguments.out}: {', '.join(assignments)}.")
-    print(f"Hand out a bundle (autograder release); then `autograder collect SUBMISSIONS --course {arguments.out}`,")
-    print("and in that folder nbgrader autograde, nbgrader generate_feedback, nbgrader export and formgrader.")
+    print(
+        f"Hand out a bundle (autograder release); then `autograder collect SUBMISSIONS --course {arguments.out}`,"
+    )
+    print(
+        "and in that folder nbgrader autograde, nbgrader generate_feedback, nbgrader export and formgrader."
+    )
     return 0
 
 
