@@ -79,7 +79,7 @@ def grade_notebook(
         with _room(), contextlib.closing(session):
             results = [_examine(exercise, session, run.seed) for exercise in exercises]
         places = {e.name: cell.place for e, cell in session.answers.items() if cell is not None}
-        level, locks = nursery.level, session.locks
+        level, locks = nursery.level, [] if session.cut_short else session.locks
     return as_report(
         run,
         learner=learner,
@@ -99,7 +99,10 @@ def grade_notebook(
 
 
 def _examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
-    """Where a worker cannot be locked in, nothing is run: the exercise says so, and the others go on."""
+    """Where a worker cannot be locked in, nothing is run: the exercise says so, and the others go on.
+
+    What starts workers is then begun anew for the next submission, and a report without locks is not up to date.
+    """
     began = time.monotonic()
     try:
         result = examine(exercise, session, seed)
@@ -107,6 +110,9 @@ def _examine(exercise: Exercise, session: Session, seed: int) -> ExerciseResult:
         result = nothing_to_grade(
             exercise, f"The grader could not isolate this exercise ({error}): grade it again."
         )
+        session.cut_short = True
+        the_nursery.cache_clear()
+        session.nursery.close()
     result.seconds = time.monotonic() - began
     return result
 

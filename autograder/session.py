@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 
-from autograder.jail.handling import Branch, Nursery, Process, Spawned, Spawner
+from autograder.jail.handling import Branch, NotJailed, Nursery, Process, Spawned, Spawner
 from autograder.jail.levels import Limits
 from autograder.library import library_before
 from autograder.remote import Channel, LearnerError
@@ -49,6 +49,7 @@ class Session:
         self.left_out: set[Cell] = set()
         self.trouble: dict[Cell, LearnerError] = {}  # what running a cell ended in
         self.something_lost = False  # in an exercise examined before
+        self.cut_short = False  # a worker could not be locked in
         self.locks: list[str] = []  # what held the processes
         self.lost = 0  # processes that a cell took with it
         self.spent = 0.0  # seconds on cells that are no answers, over all exercises
@@ -100,7 +101,10 @@ class Session:
             process.close()
 
     def _start(self, exercise: Exercise) -> Process:
-        return branch(self.nursery, exercise).worker(Limits())
+        try:
+            return branch(self.nursery, exercise).worker(Limits())
+        except OSError as error:
+            raise NotJailed(f"what starts workers is gone: {error.strerror or error}") from None
 
     def _run(self, process: Process, stand_ins: list[str]) -> list[str] | None:
         """Run the notebook in a process; the names that it defines, or None if a cell took the process with it."""

@@ -1,15 +1,18 @@
 """Code that takes too much, or ends its process, costs the exercise in which it does and no other."""
 
 import os
+from pathlib import Path
 
 import pytest
 from cells import notebook
 
 from autograder import session, wire
-from autograder.grade import Run, grade_notebook
+from autograder.grade import Run, grade_notebook, the_nursery
 from autograder.jail import handling
 from autograder.jail.levels import Limits
 from autograder.remote import LearnerError
+
+SAMPLES = Path(__file__).parents[2] / "autograder" / "samples"
 
 MASK = "def causal_mask(T, device=None):\n    return torch.ones(T, T, dtype=torch.bool, device=device).tril()"
 ATTEND = "def attend(q, k, v, mask=None):\n    return attention_weights(q, k, mask) @ v"
@@ -127,3 +130,17 @@ def test_a_worker_sees_nothing_of_the_examiners_environment(submit, enter, monke
     )
     environment, arguments, folder = learner.attend()
     assert "HANDMADE_SEED" not in environment and arguments == [""] and folder != os.getcwd()
+
+
+def test_a_nursery_that_was_killed_costs_one_submission_a_second_run_and_no_more():
+    raw = (SAMPLES / "ada.ipynb").read_bytes()
+    run = Run(seed=3)
+    assert grade_notebook(raw, "ada.ipynb", "ada", run)["earned"] == 26
+    the_nursery("", "cpu").process.kill()
+    for branch in the_nursery("", "cpu").branches.values():
+        branch.control.close()
+    cut_short = grade_notebook(raw, "ada.ipynb", "ada", run)
+    reasons = {item["reason"] for e in cut_short["exercises"] for item in e["items"]}
+    assert all("grade it again" in reason for reason in reasons), reasons
+    assert not cut_short["isolation"]["locks"], "it would count as up to date"
+    assert grade_notebook(raw, "ada.ipynb", "ada", run)["earned"] == 26
