@@ -31,6 +31,7 @@ LEVELS = tuple(MEANINGS)  # the strongest first
 NOBODY = 65534  # the user that a worker becomes where the grader is root
 INSIDE = 1000  # what that user is called in the worker
 OPEN_FILES, FILE_SIZE, THREADS = 256, 64 << 20, 256
+SCRATCH_AT = "scratch"
 SCRATCH = "size=128m,nr_inodes=4096,mode=777"
 
 
@@ -123,8 +124,10 @@ def enter_root(libraries: str) -> None:
         linux.mount("/new/empty", "/new" + place, flags=linux.MS_BIND)
     for device in ("null", "zero", "full", "random", "urandom"):
         _bind(f"/old/dev/{device}", f"/new/dev/{device}", read_only=False)
-    for folder in ("tmp", "library", "proc"):
+    for folder in ("library", "proc", SCRATCH_AT):
         os.makedirs(f"/new/{folder}")
+    if not os.path.exists("/new/tmp"):  # Python itself may lie there
+        os.symlink(f"/{SCRATCH_AT}", "/new/tmp")
     Path("/new/etc").mkdir(exist_ok=True)
     Path("/new/etc/passwd").write_text(f"learner:x:{INSIDE}:{INSIDE}::/tmp:/bin/false\n")
     linux.pivot_root("/new", "/new/empty")
@@ -167,8 +170,8 @@ def enter_scratch(level: str) -> str:
     """Make the folder that is the worker's own, and processes of its own. Returns its path."""
     if level == "namespaces":
         linux.unshare(linux.CLONE_NEWPID | linux.CLONE_NEWNS)
-        linux.mount("tmpfs", "/tmp", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
-        return "/tmp"
+        linux.mount("tmpfs", f"/{SCRATCH_AT}", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
+        return f"/{SCRATCH_AT}"
     scratch = tempfile.mkdtemp(prefix="handmade-")
     if os.geteuid() == 0:
         os.chmod(scratch, 0o777)

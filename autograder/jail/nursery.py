@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -172,6 +173,7 @@ def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: sock
         os.close(nowhere)
         os.chdir(scratch)
         os.environ.update(HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch)
+        tempfile.tempdir = None  # it is found anew
         try:
             locks = levels.lock(ground.level, scratch, ground.library, ground.memory, limits)
         except OSError as error:
