@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handmade.errors import UserError
@@ -90,9 +91,8 @@ def _on(client: "Client", tasks: "Sequence[Task]") -> "Iterator[tuple[Task, Repo
         yield task, report
 
 
-_one_at_a_time = (
-    threading.Lock()
-)  # a worker of a cluster may have several threads, and limits are a process's
+# A worker of a cluster may have several threads, and limits are a process's.
+_one_at_a_time = threading.Lock()
 
 
 def do(task: "Task") -> "Report":
@@ -102,7 +102,5 @@ def do(task: "Task") -> "Report":
 
 
 def _gave_up(task: "Task") -> "Report":
-    from dataclasses import replace
-
     problem = f"The grader itself was ended {LIVES} times at this submission: an instructor must look at it."
     return replace(task, found=replace(task.found, problem=problem)).do()
