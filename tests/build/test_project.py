@@ -112,7 +112,7 @@ assert "torch" not in sys.modules, "import handmade imports torch"
 import torch
 before = set(sys.modules)
 heavy = {"matplotlib", "ipywidgets", "IPython", "transformers", "jupyterlab"}
-drawing = ["handmade.plots", "handmade.widgets"]
+drawing = ["handmade.plots"]
 others = {module.name for module in pkgutil.walk_packages(handmade.__path__, "handmade.")} - set(drawing)
 for name in [*sorted(others), *drawing]:
     if name in drawing:

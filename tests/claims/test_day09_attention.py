@@ -27,7 +27,7 @@ def day():
     """The notebook's names: its imports, its three functions, and what it builds on them."""
     names = {}
     for containing in (
-        "from handmade.plots import",
+        "from handmade.drawings import",
         "def causal_mask",
         "def attention_weights",
         "def attend",

@@ -7,7 +7,8 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from handmade.plots import COLOURS, DASHES, GREY, INK, NUMBERED, PAPER, attention_maps, curves, figure
+from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, attention_maps
+from handmade.plots import DASHES, curves, figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -2,77 +2,100 @@
 
 import ipywidgets
 import pytest
-import torch
 
-from handmade.attention import attention_weights, causal_mask
-from handmade.plots import Drawing, attention_maps
-from handmade.widgets import attention_stills, enabled, explore_attention
+from handmade.drawings import drawing
+from handmade.plots import figure
+from handmade.widgets import Choice, Slider, Switch, Text, Twin, enabled, explore
+
+CONTROLS = {
+    "text": Text("handmade", longest=10),
+    "scale": Slider(1.0, 0.0, 4.0, 0.5, label="Scale ×"),
+    "masked": Switch(True),
+    "kind": Choice("plain", ["plain", "fancy"]),
+    "n_head": Slider(2, 1, 8),
+}
+START = {"text": "handmade", "scale": 1.0, "masked": True, "kind": "plain", "n_head": 2}
 
 
-def look(text, scale, masked):
-    if not text:
+def draw(**values):
+    if not values["text"]:
         raise ValueError("Type <something>.")
-    q = k = torch.tensor([[float(ord(char) % 7), float(ord(char) % 5)] for char in text])
-    return list(text), attention_weights(scale * q, k, causal_mask(len(text)) if masked else None)
+    return drawing(f"<text>{sorted(values.items())}</text>", 10, 10, f"alt of {values['text']}")
 
 
-def expected(text, scale, masked):
-    tokens, weights = look(text, scale, masked)
-    title = f"scale × {scale:g}, {'with' if masked else 'without'} the mask"
-    return attention_maps({title: weights}, tokens).svg
+def expected(**changed):
+    return draw(**START | changed).svg
 
 
 @pytest.fixture
 def explorer(monkeypatch):
     monkeypatch.delenv("HANDMADE_WIDGETS", raising=False)
-    return explore_attention(look, "handmade", longest=10)
+    return explore(draw, [{}], **CONTROLS)
 
 
 def test_each_control_changes_what_is_drawn(explorer):
-    typed, controls, shown = explorer.children
-    scale, masked = controls.children
-    assert shown.value == expected("handmade", 1, True)
-    typed.value = "by hand"
-    assert shown.value == expected("by hand", 1, True), "typing does not reach the map"
-    scale.value = 2.5
-    assert shown.value == expected("by hand", 2.5, True), "the slider does not reach the map"
-    masked.value = False
-    assert shown.value == expected("by hand", 2.5, False), "the switch does not reach the map"
+    *widgets, shown = explorer.children
+    changed = {}
+    assert shown.value == expected(), "before anything is moved the start values are drawn"
+    for widget, (name, value) in zip(
+        widgets,
+        {"text": "by hand", "scale": 2.5, "masked": False, "kind": "fancy", "n_head": 5}.items(),
+        strict=True,
+    ):
+        changed[name] = widget.value = value
+        assert shown.value == expected(**changed), f"a change of {name} does not reach the picture"
 
 
-def test_a_text_that_cannot_be_drawn_says_why(explorer):
-    typed, _, shown = explorer.children
+def test_controls_say_what_they_are(explorer):
+    text, scale, _, kind, n_head = explorer.children[:-1]
+    assert (text.description, scale.description, n_head.description) == ("text", "Scale ×", "n head")
+    assert isinstance(scale, ipywidgets.FloatSlider) and (scale.min, scale.max, scale.step) == (0, 4, 0.5)
+    assert isinstance(n_head, ipywidgets.IntSlider), "a slider of whole numbers must not give fractions"
+    assert kind.options == ("plain", "fancy")
+
+
+def test_what_cannot_be_drawn_says_why(explorer):
+    typed, shown = explorer.children[0], explorer.children[-1]
     typed.value = ""
     assert shown.value == "<p>Type &lt;something&gt;.</p>"
     typed.value = "on"
-    assert shown.value == expected("on", 1, True), "after a mistake the map must come back"
+    assert shown.value == expected(text="on"), "after a mistake the picture must come back"
 
 
 def test_a_long_text_is_cut(explorer):
-    typed, _, shown = explorer.children
+    typed, shown = explorer.children[0], explorer.children[-1]
     typed.value = "a long sentence"
-    assert shown.value == expected("a long sen", 1, True)
+    assert shown.value == expected(text="a long sen")
+
+
+def test_charts_of_matplotlib_can_be_explored_too(monkeypatch):
+    monkeypatch.delenv("HANDMADE_WIDGETS", raising=False)
+    shown = explore(lambda n: figure(f"{n} lines")[0], [{}], n=Slider(1, 1, 3)).children[-1]
+    assert 'alt="1 lines"' in shown.value
 
 
 def test_widgets_can_be_turned_off(monkeypatch):
     monkeypatch.setenv("HANDMADE_WIDGETS", "off")
-    twin = explore_attention(look, "handmade", longest=4)
-    assert isinstance(twin, Drawing) and twin.svg == attention_stills(look, "hand").svg
+    twin = explore(draw, [{}, {"text": "a b", "masked": False, "scale": 0.0}], **CONTROLS)
+    shown = twin._repr_mimebundle_()
+    assert (
+        expected() in shown["text/html"]
+        and expected(text="a b", masked=False, scale=0.0) in shown["text/html"]
+    )
+    assert "text: a␣b · Scale ×: 0 · masked: off · kind: plain · n head: 2" in shown["text/html"]
+    assert "n head: 2: alt of a b" in shown["text/plain"], "the twin's alt texts are lost"
 
 
 def test_without_ipywidgets_there_is_the_twin(monkeypatch):
     monkeypatch.delenv("HANDMADE_WIDGETS", raising=False)
     assert enabled()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert isinstance(explore_attention(look, "hand", longest=4), Drawing)
+    assert isinstance(explore(draw, [{}], **CONTROLS), Twin)
 
 
-def test_the_twin_shows_both_masks_and_both_ends_of_the_slider():
-    explorer = explore_attention(look, "hand", longest=4)
-    slider = explorer.children[1].children[0]
-    assert isinstance(slider, ipywidgets.FloatSlider)
-    svg = attention_stills(look, "hand").svg
-    for scale, masked in ((1, True), (1, False), (slider.min, True), (slider.max, True)):
-        drawn = expected("hand", scale, masked)
-        cells = drawn[drawn.index("<g ") + len('<g transform="translate(0 0)">') : drawn.rindex("</g></svg>")]
-        assert cells in svg, f"the twin lacks the map of scale {scale}, masked {masked}"
+def test_the_twin_cuts_a_long_text_too(monkeypatch):
+    monkeypatch.setenv("HANDMADE_WIDGETS", "off")
+    assert (
+        explore(lambda text: drawing("", 1, 1, text), [{}], text=Text("handmade", 4)).pictures[0][1].alt
+        == "hand"
+    )
