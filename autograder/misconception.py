@@ -36,12 +36,25 @@ class KnownAnswer:
 
     def source(self) -> str:
         """What a learner would have written in the cell: the code without its decorator and docstring."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(self.code)))
-        definition = tree.body[0]
+        definition = self._definition()
         definition.decorator_list = []
         if ast.get_docstring(definition) == self.sentence and len(definition.body) > 1:
             definition.body = definition.body[1:]
-        return ast.unparse(tree) + "\n"
+        return ast.unparse(definition) + "\n"
+
+    def _definition(self) -> ast.FunctionDef | ast.ClassDef:
+        if not inspect.isclass(self.code):
+            return ast.parse(textwrap.dedent(inspect.getsource(self.code))).body[0]
+        # Until Python 3.13 `inspect` finds the first class of a name, and here many have the same one.
+        tree = ast.parse(inspect.getsource(inspect.getmodule(self.code)))
+        (definition,) = (
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+            and node.name == self.code.__name__
+            and ast.get_docstring(node) == inspect.getdoc(self.code)
+        )
+        return definition
 
 
 def wrong(exercise: str, fails: str | tuple[str, ...]) -> Callable[[Any], KnownAnswer]:

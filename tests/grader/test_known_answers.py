@@ -63,6 +63,13 @@ def test_there_are_enough_of_both_kinds(exercise):
     assert len(answers) - len(wrong) >= 3, f"{len(answers) - len(wrong)} right variants"
 
 
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_no_two_are_the_same_code(exercise):
+    """All bear the exercise's name, and each is read from its file by it."""
+    sources = [known.source() for known in load_known_answers()[exercise.name]]
+    assert len(set(sources)) == len(sources)
+
+
 @pytest.mark.parametrize("stub", STUBS)
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
 def test_no_item_can_be_had_for_nothing(exercise, stub):
