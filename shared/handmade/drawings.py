@@ -1,6 +1,7 @@
 """Drawings that are ready at once, so that they can follow a slider, and that say in words what they show.
 
     attention_maps({"with the mask": weights}, tokens)     who looks at whom
+    bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
 
 As the last line of a cell each shows itself, with its alt text. They are SVG written here: matplotlib takes too long
 to draw while a slider moves. Dark ink on a light card can be read on a light page and on a dark one, and nothing is
@@ -133,3 +134,41 @@ def _map_in_words(title, weights: Tensor, queries, keys) -> str:
             where = "itself" if d == 0 else f"{abs(d)} {'later' if d > 0 else 'earlier'}"
             words.append(f"Average weight on {where}: {share[d]:.2f}.")
     return " ".join(words)
+
+
+# --- Bars ---------------------------------------------------------------------------------------------
+
+
+def bars(
+    labels: Sequence[str],
+    shares: Sequence[float],
+    highlight: int | None = None,
+    title: str = "",
+    full: float | None = None,
+) -> Drawing:
+    """Shares from 0 to 1 (a list, or a tensor of one axis) by their labels, as lengths and as numbers, one a row.
+
+    The row `highlight` is bold and has an arrow. `full` is the share that fills the width: the largest, unless given.
+    """
+    labels, shares = [visible(label) for label in labels], [float(share) for share in shares]
+    full = max(shares) if full is None else full
+    x0, row, longest, top = 22 + 7.5 * max(map(len, labels)), 24, 320, 34 if title else 8
+    parts = [f'<text x="10" y="21" font-size="14" font-weight="bold">{escape(title)}</text>'] if title else []
+    for i, (label, share) in enumerate(zip(labels, shares, strict=True)):
+        y, length = top + row * i, longest * share / full if full else 0
+        number, weight, colour = f"{share:.1%}", "normal", COLOURS[0]
+        if i == highlight:
+            number, weight, colour = f"{number} ◀", "bold", COLOURS[1]
+        parts.append(
+            f'<g font-size="13" font-weight="{weight}">'
+            f'<text x="{x0 - 8}" y="{y + 16}" text-anchor="end">{escape(label)}</text>'
+            f'<rect x="{x0}" y="{y + 4}" width="{length:.1f}" height="16" fill="{colour}"/>'
+            f'<text x="{x0 + length + 6:.1f}" y="{y + 16}">{number}</text></g>'
+        )
+    parts.append(f'<path d="M{x0} {top}v{row * len(labels)}" stroke="{GREY}"/>')
+    said = [
+        f"{label} {share:.1%}{' (marked)' if i == highlight else ''}"
+        for i, (label, share) in enumerate(zip(labels, shares, strict=True))
+    ]
+    alt = f"{title + ': bar' if title else 'Bar'} chart of shares. {', '.join(said)}."
+    return drawing("".join(parts), x0 + longest + 80, top + row * len(labels) + 8, alt)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, attention_maps
+from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, attention_maps, bars
 from handmade.plots import DASHES, curves, figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -108,6 +108,21 @@ def test_a_map_carries_its_alt_text_into_the_notebook():
     drawing = attention_maps({'a "quoted" one': torch.eye(2)}, ["a", "b"])
     shown = ElementTree.fromstring(drawing._repr_mimebundle_()["text/html"])
     assert shown.get("role") == "img" and shown.get("aria-label") == drawing.alt
+
+
+def test_bars_are_as_long_as_their_shares():
+    drawing = bars(["mat", " ", "<b>"], torch.tensor([0.6, 0.3, 0.0]), highlight=1, title="A guess")
+    widths = [float(rect.get("width")) for rect in ElementTree.fromstring(drawing.svg).iter(f"{SVG}rect")]
+    assert widths[0] == 2 * widths[1] > widths[2] == 0
+    assert texts(drawing) == ["A guess", "mat", "60.0%", "␣", "30.0% ◀", "<b>", "0.0%"]
+    assert drawing.alt == "A guess: bar chart of shares. mat 60.0%, ␣ 30.0% (marked), <b> 0.0%."
+    half = ElementTree.fromstring(bars(["a"], [0.5], full=1.0).svg).find(f".//{SVG}rect")
+    assert float(half.get("width")) == widths[0] / 2, "half of what fills the width"
+
+
+@pytest.mark.parametrize("shares", [[0.0, 0.0], [1.0, 0.0]])
+def test_bars_may_all_be_empty(shares):
+    assert "nan" not in bars(["a", "b"], shares).svg
 
 
 def test_curves_draw_what_they_were_given():
