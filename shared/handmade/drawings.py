@@ -1,7 +1,9 @@
 """Drawings that are ready at once, so that they can follow a slider, and that say in words what they show.
 
     attention_maps({"with the mask": weights}, tokens)     who looks at whom
+    heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
+    flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
 
 As the last line of a cell each shows itself, with its alt text. They are SVG written here: matplotlib takes too long
 to draw while a slider moves. Dark ink on a light card can be read on a light page and on a dark one, and nothing is
@@ -10,7 +12,9 @@ said through colour alone.
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 
+import torch
 from torch import Tensor
 
 INK, GREY, PAPER = "#1b1b1b", "#6b6b6b", "#ffffff"
@@ -41,6 +45,17 @@ def drawing(parts: str, width: float, height: float, alt: str) -> Drawing:
 def visible(token: str) -> str:
     """A token as a drawing writes it: a space and a line break are given a sign."""
     return token.replace(" ", "␣").replace("\n", "⏎")
+
+
+def _shade(level: float) -> str:
+    """From 0, the paper, to 1, a dark blue."""
+    red, green, blue = (round(255 - level * (255 - full)) for full in (0, 62, 117))
+    return f"rgb({red},{green},{blue})"
+
+
+def _ink(level: float) -> str:
+    """What can be read on that shade."""
+    return PAPER if level > 0.69 else "#000000"
 
 
 # --- Attention maps -----------------------------------------------------------------------------------
@@ -110,12 +125,10 @@ def _cell(x, y, cell, weight) -> str:
             f'<rect x="{x + corner:.1f}" y="{y + corner:.1f}" width="{side:.1f}" height="{side:.1f}" '
             f'fill="{COLOURS[0]}"/>'
         )
-    red, green, blue = (round(255 - weight * (255 - full)) for full in (0, 62, 117))  # paper to dark blue
-    ink = PAPER if weight > 0.69 else "#000000"
     number = "1" if weight == 1 else f"{weight:.2f}"
     return (
-        f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="rgb({red},{green},{blue})"/>'
-        f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" text-anchor="middle" fill="{ink}">{number}</text>'
+        f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="{_shade(weight)}"/>'
+        f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" text-anchor="middle" fill="{_ink(weight)}">{number}</text>'
     )
 
 
@@ -172,3 +185,150 @@ def bars(
     ]
     alt = f"{title + ': bar' if title else 'Bar'} chart of shares. {', '.join(said)}."
     return drawing("".join(parts), x0 + longest + 80, top + row * len(labels) + 8, alt)
+
+
+# --- Heat maps ----------------------------------------------------------------------------------------
+
+SHADES = 32  # a heat map's steps from light to dark: as fine as an eye can tell apart in small cells
+
+
+def heat_map(
+    values: Tensor,
+    title: str,
+    rows: str = "row",
+    columns: str = "column",
+    limits: tuple[float, float] | None = None,
+    labels: Sequence[str] | None = None,
+    says: str = "",
+) -> Drawing:
+    """A table of numbers, (T, C), as shades: the larger, the darker, with the numbers where there is room.
+
+    `rows` and `columns` say what a row and a column stand for, `labels` what each row does, if not its number.
+    `limits` are the values of the lightest and of the darkest shade, the smallest and the largest unless given; what
+    lies beyond gets the shade of the limit. `says` goes into the alt text: what there is to be seen.
+    """
+    values = values.detach().double()
+    T, C = values.shape
+    low, high = limits or (values.min().item(), values.max().item())
+    levels = ((values - low) / ((high - low) or 1)).clamp(0, 1)
+    roomy = T <= NUMBERED and C <= NUMBERED
+    w, h = (44, 28) if roomy else (max(4, min(20, 560 // C)), max(3, min(20, 400 // T)))
+    x0, y0 = 50, 64
+    labels = [str(t) for t in range(T)] if labels is None else [visible(label) for label in labels]
+    parts = [
+        f'<text x="{x0}" y="16" font-size="14" font-weight="bold">{escape(title)}</text>',
+        f'<text x="{x0}" y="38" fill="{GREY}">{escape(columns)} →</text>',
+        f'<text transform="translate(14 {y0}) rotate(-90)" text-anchor="end" fill="{GREY}">← {escape(rows)}</text>',
+        f'<g transform="translate({x0} {y0}) scale({w} {h})" shape-rendering="crispEdges">{_shaded(levels)}</g>',
+        f'<rect x="{x0}" y="{y0}" width="{w * C}" height="{h * T}" fill="none" stroke="{GREY}"/>',
+    ]
+    for t in range(0, T, 1 if roomy else _step(T, h, 14)):
+        y = y0 + h * (t + 0.5) + 4
+        parts.append(f'<text x="{x0 - 6}" y="{y:g}" text-anchor="end">{escape(labels[t])}</text>')
+    for c in range(0, C, 1 if roomy else _step(C, w, 28)):
+        parts.append(f'<text x="{x0 + w * (c + 0.5):g}" y="{y0 - 6}" text-anchor="middle">{c}</text>')
+    if roomy:
+        for t, c in ((t, c) for t in range(T) for c in range(C)):
+            parts.append(
+                f'<text x="{x0 + w * (c + 0.5):g}" y="{y0 + h * (t + 0.5) + 4:g}" text-anchor="middle" '
+                f'fill="{_ink(_rounded(levels[t, c].item()))}">{values[t, c]:.2f}</text>'
+            )
+    right, tall = x0 + w * C + 20, max(h * T, 84)
+    parts += [
+        f'<g transform="translate({right} {y0 + tall}) scale(14 {-tall / (SHADES + 1)})" '
+        f'shape-rendering="crispEdges">{_shaded(torch.linspace(0, 1, SHADES + 1)[:, None])}</g>',
+        f'<rect x="{right}" y="{y0}" width="14" height="{tall}" fill="none" stroke="{GREY}"/>',
+    ]
+    for share in (0, 0.5, 1):  # the scale
+        y = y0 + tall - share * (tall - 8)
+        parts.append(f'<text x="{right + 20}" y="{y:g}">{low + share * (high - low):.3g}</text>')
+    words = [
+        f"{title}: heat map, {T} rows ({rows}) by {C} columns ({columns}), "
+        f"from {low:.3g} (light) to {high:.3g} (dark).",
+        says,
+    ]
+    if roomy:
+        words += [
+            f"{label}: {', '.join(f'{x:.2f}' for x in row)}."
+            for label, row in zip(labels, values.tolist(), strict=True)
+        ]
+    return drawing("".join(parts), right + 80, y0 + tall + 12, " ".join(word for word in words if word))
+
+
+def _shaded(levels: Tensor) -> str:
+    """Cells of 1 by 1, (T, C) levels from 0 to 1: one path for each shade, in which neighbours are one stroke."""
+    paths = [[] for _ in range(SHADES + 1)]
+    for t, row in enumerate(levels.mul(SHADES).round().long().tolist()):
+        c = 0
+        for shade, run in groupby(row):
+            n = len(list(run))
+            paths[shade].append(f"M{c} {t}h{n}v1h-{n}z")
+            c += n
+    return "".join(
+        f'<path fill="{_shade(i / SHADES)}" d="{"".join(path)}"/>' for i, path in enumerate(paths) if path
+    )
+
+
+def _rounded(level: float) -> float:
+    return round(level * SHADES) / SHADES
+
+
+def _step(n: int, size: float, room: float) -> int:
+    """How many rows or columns of this size go by between two labels, so that each has room: 1, 2, 5, 10, …"""
+    return next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, n) if step * size >= room or step >= n)
+
+
+# --- Data flow ----------------------------------------------------------------------------------------
+
+
+def flow(
+    steps: Sequence[tuple[str, str]],
+    around: Sequence[tuple[int, int]] = (),
+    frame: tuple[int, int, str] | None = None,
+    title: str = "",
+) -> Drawing:
+    """What happens to a tensor, from top to bottom: `steps` are pairs of what is done and the shape it leaves.
+
+    For each (i, j) of `around` a road leaves before step i and is added to what step j leaves. `frame` is (i, j, what
+    is written on it): a frame around steps i to j.
+    """
+    box, row, x0, top = 210, 58, 96, 40 if title else 12
+    y = [top + row * i for i in range(len(steps))]  # where each box begins; it is 32 high
+    middle = x0 + box / 2
+    parts = [f'<text x="10" y="24" font-size="14" font-weight="bold">{escape(title)}</text>'] if title else []
+    if frame:
+        first, last, words = frame
+        height = y[last] - y[first] + 62
+        parts.append(
+            f'<rect x="30" y="{y[first] - 18}" width="{box + 180}" height="{height}" rx="8" fill="#f4f4f4" '
+            f'stroke="{GREY}" stroke-dasharray="5 4"/>'
+            f'<text x="{box + 202}" y="{y[last] + 38}" text-anchor="end" font-weight="bold">{escape(words)}</text>'
+        )
+    for i, (name, shape) in enumerate(steps):
+        down = f"M{middle} {y[i] + 32}v20m-4 -6l4 6l4 -6" if i + 1 < len(steps) else f"M{middle} {y[i] + 32}v14"
+        parts.append(
+            f'<rect x="{x0}" y="{y[i]}" width="{box}" height="32" rx="5" fill="{PAPER}" stroke="{COLOURS[0]}" '
+            f'stroke-width="1.5"/><text x="{middle}" y="{y[i] + 20}" text-anchor="middle" font-size="13">'
+            f'{escape(name)}</text><path d="{down}" stroke="{INK}" fill="none"/>'
+            f'<text x="{middle + 14}" y="{y[i] + 49}" font-family="monospace" font-size="13">{escape(shape)}</text>'
+        )
+    for i, j in around:
+        start, end = y[i] - 14, y[j] + 42
+        parts.append(
+            f'<path d="M{middle} {start}H{x0 - 38}V{end}H{middle - 8}m-6 -4l6 4l-6 4" stroke="{COLOURS[1]}" '
+            f'stroke-width="2" fill="none"/><circle cx="{middle}" cy="{end}" r="8" fill="{PAPER}" '
+            f'stroke="{COLOURS[1]}" stroke-width="2"/>'
+            f'<path d="M{middle - 4} {end}h8m-4 -4v8" stroke="{COLOURS[1]}" stroke-width="2"/>'
+        )
+    return drawing("".join(parts), box + 230, y[-1] + row, _flow_in_words(steps, around, frame, title))
+
+
+def _flow_in_words(steps, around, frame, title) -> str:
+    words = [f"{title + ': data' if title else 'Data'} flow from top to bottom."]
+    words += [f"{name} → {shape}." for name, shape in steps]
+    for i, j in around:
+        words.append(f"What comes before “{steps[i][0]}” is also added to what “{steps[j][0]}” leaves.")
+    if frame:
+        first, last, what = frame
+        words.append(f"A frame from “{steps[first][0]}” to “{steps[last][0]}”: {what}.")
+    return " ".join(words)

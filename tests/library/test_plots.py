@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, attention_maps, bars
+from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, SHADES, attention_maps, bars, heat_map
 from handmade.plots import DASHES, curves, figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -123,6 +123,77 @@ def test_bars_are_as_long_as_their_shares():
 @pytest.mark.parametrize("shares", [[0.0, 0.0], [1.0, 0.0]])
 def test_bars_may_all_be_empty(shares):
     assert "nan" not in bars(["a", "b"], shares).svg
+
+
+def cells(svg):
+    """The shades of a heat map's cells by row and column, read from its paths."""
+    shade = {}
+    for fill, path in re.findall(r'<path fill="(rgb[^"]+)" d="([^"]+)"', svg.split("</g>")[0]):
+        for c, t, n in re.findall(r"M(\d+) (\d+)h(\d+)", path):
+            shade |= {(int(t), int(c) + i): fill for i in range(int(n))}
+    return shade
+
+
+def lightness(fill):
+    return sum(w * int(x) for w, x in zip((0.2126, 0.7152, 0.0722), re.findall(r"\d+", fill), strict=True))
+
+
+def test_a_heat_map_is_darker_where_the_number_is_larger():
+    values = torch.randn(30, 50, generator=torch.Generator().manual_seed(0))
+    shade = cells(heat_map(values, "").svg)
+    assert shade.keys() == {(t, c) for t in range(30) for c in range(50)}
+    order = values.flatten().sort().indices.tolist()
+    dark = [lightness(shade[divmod(i, 50)]) for i in order]
+    assert dark == sorted(dark, reverse=True) and len(set(dark)) == SHADES + 1
+
+
+def test_a_heat_map_has_a_scale_and_says_what_it_shows():
+    values = torch.linspace(-1, 1, 400).view(20, 20)
+    drawn = heat_map(values, "A title", "position", "channel", says="It grows.")
+    assert {"-1", "0", "1", "A title", "← position", "channel →"} <= set(texts(drawn))
+    assert drawn.alt == (
+        "A title: heat map, 20 rows (position) by 20 columns (channel), from -1 (light) to 1 (dark). It grows."
+    )
+    assert cells(heat_map(values, "", limits=(5, 6)).svg)[19, 19] == "rgb(255,255,255)", "beyond its limits"
+
+
+def test_a_small_heat_map_holds_its_numbers():
+    values = torch.tensor([[0.0, 1.0], [0.84, 0.54]])
+    drawn = heat_map(values, "t", labels=["a", " "])
+    assert [text for text in texts(drawn) if re.fullmatch(r"\d\.\d\d", text)] == [
+        "0.00",
+        "1.00",
+        "0.84",
+        "0.54",
+    ]
+    assert "a: 0.00, 1.00. ␣: 0.84, 0.54." in drawn.alt
+
+
+def test_the_numbers_of_a_heat_map_can_be_read_on_their_shade():
+    for level in torch.linspace(0, 1, 200).tolist():
+        drawn = heat_map(torch.tensor([[level]]), "", limits=(0, 1))
+        (ink,) = re.findall(rf'fill="(#\w+)">{level:.2f}<', drawn.svg)
+        shade = [int(x) / 255 for x in re.findall(r"\d+", cells(drawn.svg)[0, 0])]
+        assert contrast(shade, ink) >= 4.5
+
+
+def test_a_heat_map_of_one_value_is_drawn():
+    assert cells(heat_map(torch.zeros(3, 3), "").svg)
+
+
+def test_a_flow_says_what_happens_in_which_order_and_where_roads_join():
+    steps = [("ids", "(4, 8)"), ("norm", "(4, 8, 16)"), ("<layer>", "(4, 8, 16)")]
+    drawn = flow(steps, around=[(1, 2)], frame=(1, 2, "× 3"), title="A model")
+    assert [text for text in texts(drawn) if text != "× 3"] == ["A model", *(word for step in steps for word in step)]
+    assert "× 3" in texts(drawn)
+    root = ElementTree.fromstring(drawn.svg)
+    assert len(list(root.iter(f"{SVG}circle"))) == 1, "one road joins"
+    boxes = [float(rect.get("y")) for rect in root.iter(f"{SVG}rect")][1:]  # the first is the frame
+    assert boxes == sorted(boxes) and len(boxes) == len(steps)
+    (sum_at,) = (float(circle.get("cy")) for circle in root.iter(f"{SVG}circle"))
+    assert boxes[2] + 32 < sum_at, "the road joins below the step whose result it is added to"
+    assert "<layer> → (4, 8, 16)." in drawn.alt
+    assert "before “norm” is also added to what “<layer>” leaves" in drawn.alt and "“<layer>”: × 3." in drawn.alt
 
 
 def test_curves_draw_what_they_were_given():
