@@ -7,6 +7,7 @@ it tried with the learner's own; passing in either counts.
 
 import inspect
 import math
+import sys
 import typing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -173,7 +174,10 @@ def declared_return(exercise: Exercise) -> type | None:
 
 
 def known_answer(known: KnownAnswer, exercise: Exercise) -> Connection:
-    """A notebook in which the known answer is what the learner wrote, and the day's other answers are right."""
+    """A notebook in which the known answer is what the learner wrote, and the day's other answers are right.
+
+    It has what the known answer's module imports, as the learner's has what the released notebook imports.
+    """
     others = [e for e in load_exercises().values() if e.day == exercise.day and e is not exercise]
     namespace: Namespace = {
         "__name__": "__main__",
@@ -182,6 +186,11 @@ def known_answer(known: KnownAnswer, exercise: Exercise) -> Connection:
         "nn": nn,
         "F": F,
         "Tensor": Tensor,
+    }
+    namespace |= {
+        name: value
+        for name, value in vars(sys.modules[known.code.__module__]).items()
+        if not name.startswith("_") and not isinstance(value, KnownAnswer)
     }
     namespace |= {other.defines: other.reference() for other in others}
     run_cell(known.source(), exercise.name, namespace)
