@@ -1,6 +1,7 @@
 """Drawings that are ready at once, so that they can follow a slider, and that say in words what they show.
 
     attention_maps({"with the mask": weights}, tokens)     who looks at whom
+    token_strip({"16 tokens": ["The", " cat"]})            where a text was cut
     heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
     flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
@@ -10,9 +11,10 @@ to draw while a slider moves. Dark ink on a light card can be read on a light pa
 said through colour alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from unicodedata import east_asian_width
 
 import torch
 from torch import Tensor
@@ -292,35 +294,33 @@ def flow(
     For each (i, j) of `around` a road leaves before step i and is added to what step j leaves. `frame` is (i, j, what
     is written on it): a frame around steps i to j.
     """
-    box, row, x0, top = 210, 58, 96, 40 if title else 12
-    y = [top + row * i for i in range(len(steps))]  # where each box begins; it is 32 high
-    middle = x0 + box / 2
+    box, row, x0, top = 210, 72, 96, 40 if title else 12  # a box is 32 high
+    y, middle = [top + row * i for i in range(len(steps))], x0 + box / 2
     parts = [f'<text x="10" y="24" font-size="14" font-weight="bold">{escape(title)}</text>'] if title else []
     if frame:
         first, last, words = frame
-        height = y[last] - y[first] + 62
         parts.append(
-            f'<rect x="30" y="{y[first] - 18}" width="{box + 180}" height="{height}" rx="8" fill="#f4f4f4" '
-            f'stroke="{GREY}" stroke-dasharray="5 4"/>'
-            f'<text x="{box + 202}" y="{y[last] + 38}" text-anchor="end" font-weight="bold">{escape(words)}</text>'
+            f'<rect x="36" y="{y[first] - 18}" width="{box + 174}" height="{y[last] - y[first] + 76}" rx="8" '
+            f'fill="#f4f4f4" stroke="{GREY}" stroke-dasharray="5 4"/>'
+            f'<text x="{box + 202}" y="{y[last] + 50}" text-anchor="end" font-weight="bold">{escape(words)}</text>'
         )
-    for i, (name, shape) in enumerate(steps):
-        down = f"M{middle} {y[i] + 32}v20m-4 -6l4 6l4 -6" if i + 1 < len(steps) else f"M{middle} {y[i] + 32}v14"
+    for y_i, (name, shape) in zip(y, steps, strict=True):
+        arrow = f"M{middle} {y_i + 32}v38m-4 -6l4 6l4 -6" if y_i != y[-1] else f"M{middle} {y_i + 32}v20"
         parts.append(
-            f'<rect x="{x0}" y="{y[i]}" width="{box}" height="32" rx="5" fill="{PAPER}" stroke="{COLOURS[0]}" '
-            f'stroke-width="1.5"/><text x="{middle}" y="{y[i] + 20}" text-anchor="middle" font-size="13">'
-            f'{escape(name)}</text><path d="{down}" stroke="{INK}" fill="none"/>'
-            f'<text x="{middle + 14}" y="{y[i] + 49}" font-family="monospace" font-size="13">{escape(shape)}</text>'
+            f'<rect x="{x0}" y="{y_i}" width="{box}" height="32" rx="5" fill="{PAPER}" stroke="{COLOURS[0]}" '
+            f'stroke-width="1.5"/><text x="{middle}" y="{y_i + 20}" text-anchor="middle" font-size="13">'
+            f'{escape(name)}</text><path d="{arrow}" stroke="{INK}" fill="none"/>'
+            f'<text x="{middle + 16}" y="{y_i + 49}" font-family="monospace" font-size="13">{escape(shape)}</text>'
         )
     for i, j in around:
-        start, end = y[i] - 14, y[j] + 42
+        start, end = y[i] - 12, y[j] + 44
         parts.append(
             f'<path d="M{middle} {start}H{x0 - 38}V{end}H{middle - 8}m-6 -4l6 4l-6 4" stroke="{COLOURS[1]}" '
             f'stroke-width="2" fill="none"/><circle cx="{middle}" cy="{end}" r="8" fill="{PAPER}" '
             f'stroke="{COLOURS[1]}" stroke-width="2"/>'
             f'<path d="M{middle - 4} {end}h8m-4 -4v8" stroke="{COLOURS[1]}" stroke-width="2"/>'
         )
-    return drawing("".join(parts), box + 230, y[-1] + row, _flow_in_words(steps, around, frame, title))
+    return drawing("".join(parts), box + 230, y[-1] + 60, _flow_in_words(steps, around, frame, title))
 
 
 def _flow_in_words(steps, around, frame, title) -> str:
@@ -332,3 +332,64 @@ def _flow_in_words(steps, around, frame, title) -> str:
         first, last, what = frame
         words.append(f"A frame from “{steps[first][0]}” to “{steps[last][0]}”: {what}.")
     return " ".join(words)
+
+
+# --- Strips of tokens ---------------------------------------------------------------------------------
+
+SPELLED_OUT = 40  # up to this many tokens a strip's alt text holds them all
+
+
+def token_strip(
+    strips: Mapping[str, Sequence[str]],
+    ids: Mapping[str, Sequence[int]] | None = None,
+    marked: Collection[str] = (),
+    width: int = 700,
+) -> Drawing:
+    """Texts cut into tokens, by title: each token in a box of its own, in lines of `width` pixels.
+
+    The same token has the same colour and underline wherever it stands. Below it stands its id, where a title has
+    `ids`. What is `marked` has a thick border.
+    """
+    parts, y = [], 0
+    for title, tokens in strips.items():
+        parts.append(f'<text x="4" y="{y + 18}" font-size="14" font-weight="bold">{escape(title)}</text>')
+        drawn, y = _boxes(tokens, (ids or {}).get(title), marked, width, y + 28)
+        parts += drawn
+    alt = " ".join(_strip_in_words(title, tokens, marked) for title, tokens in strips.items())
+    return drawing("".join(parts), width, y, alt)
+
+
+def _boxes(tokens, ids, marked, width, y) -> tuple[list[str], int]:
+    """The boxes of one strip, from the height y down, and the height where the next strip begins."""
+    parts, x, line = [], 4, 28 if ids is None else 44
+    looks = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
+    for n, token in enumerate(tokens):
+        shown, number = visible(token), "" if ids is None else str(ids[n])
+        letters = 8.4 * sum(2 if east_asian_width(char) in "WF" else 1 for char in shown)
+        box = max(letters, 7.0 * len(number)) + 6
+        if x + box > width - 4 and x > 4:
+            x, y = 4, y + line
+        colour, dashes = COLOURS[looks[token] % len(COLOURS)], ("", "5 2", "1 2")[looks[token] % 3]
+        thick = 3 if token in marked else 1
+        middle = x + box / 2
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{box:.1f}" height="22" rx="3" fill="{colour}" fill-opacity="0.1" '
+            f'stroke="{colour}" stroke-width="{thick}"/>'
+            f'<path d="M{x + 3:.1f} {y + 18}h{box - 6:.1f}" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dashes}"/>'
+            f'<text x="{middle:.1f}" y="{y + 14}" font-family="monospace" font-size="14" text-anchor="middle" '
+            f'textLength="{letters:.1f}" lengthAdjust="spacingAndGlyphs">{escape(shown)}</text>'
+        )
+        if number:
+            parts.append(
+                f'<text x="{middle:.1f}" y="{y + 35}" text-anchor="middle" fill="{GREY}">{number}</text>'
+            )
+        x += box + 3
+    return parts, y + line + 6
+
+
+def _strip_in_words(title, tokens, marked) -> str:
+    words = ", ".join(f"“{visible(token)}”" for token in tokens[:SPELLED_OUT])
+    more = f" and {len(tokens) - SPELLED_OUT} more" if len(tokens) > SPELLED_OUT else ""
+    thick = ", ".join(f"“{visible(token)}”" for token in dict.fromkeys(tokens) if token in marked)
+    return f"{title}: {len(tokens)} tokens: {words}{more}." + (f" Marked: {thick}." if thick else "")

@@ -1,13 +1,27 @@
 """Pictures: what is drawn is what was given, in words as well, and legible."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from handmade.drawings import COLOURS, GREY, INK, NUMBERED, PAPER, SHADES, attention_maps, bars, heat_map
+from handmade.drawings import (
+    COLOURS,
+    GREY,
+    INK,
+    NUMBERED,
+    PAPER,
+    SHADES,
+    SPELLED_OUT,
+    attention_maps,
+    bars,
+    flow,
+    heat_map,
+    token_strip,
+)
 from handmade.plots import DASHES, curves, figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -184,7 +198,10 @@ def test_a_heat_map_of_one_value_is_drawn():
 def test_a_flow_says_what_happens_in_which_order_and_where_roads_join():
     steps = [("ids", "(4, 8)"), ("norm", "(4, 8, 16)"), ("<layer>", "(4, 8, 16)")]
     drawn = flow(steps, around=[(1, 2)], frame=(1, 2, "× 3"), title="A model")
-    assert [text for text in texts(drawn) if text != "× 3"] == ["A model", *(word for step in steps for word in step)]
+    assert [text for text in texts(drawn) if text != "× 3"] == [
+        "A model",
+        *(word for step in steps for word in step),
+    ]
     assert "× 3" in texts(drawn)
     root = ElementTree.fromstring(drawn.svg)
     assert len(list(root.iter(f"{SVG}circle"))) == 1, "one road joins"
@@ -193,7 +210,44 @@ def test_a_flow_says_what_happens_in_which_order_and_where_roads_join():
     (sum_at,) = (float(circle.get("cy")) for circle in root.iter(f"{SVG}circle"))
     assert boxes[2] + 32 < sum_at, "the road joins below the step whose result it is added to"
     assert "<layer> → (4, 8, 16)." in drawn.alt
-    assert "before “norm” is also added to what “<layer>” leaves" in drawn.alt and "“<layer>”: × 3." in drawn.alt
+    assert (
+        "before “norm” is also added to what “<layer>” leaves" in drawn.alt and "“<layer>”: × 3." in drawn.alt
+    )
+
+
+TOKENS = ["the", " cat", "\n", "日本", "<&>", "the", "the"]
+
+
+def boxes(drawing):
+    return list(ElementTree.fromstring(drawing.svg).iter(f"{SVG}rect"))
+
+
+def test_a_strip_has_a_box_a_word_and_an_id_for_each_token():
+    drawn = token_strip({"one": TOKENS, "two": ["x"]}, ids={"one": range(300, 307)})
+    assert len(boxes(drawn)) == len(TOKENS) + 1
+    words = texts(drawn)
+    assert words[0] == "one" and words[1:15:2] == ["the", "␣cat", "⏎", "日本", "<&>", "the", "the"]
+    assert words[2:16:2] == [str(i) for i in range(300, 307)] and words[15:] == ["two", "x"]
+
+
+def test_neighbours_on_a_strip_are_told_apart_by_their_borders():
+    drawn = boxes(token_strip({"": ["same"] * 60}))
+    assert all(box.get("stroke") == drawn[0].get("stroke") for box in drawn), "the same token, another colour"
+    spans = [(float(b.get("y")), float(b.get("x")), float(b.get("x")) + float(b.get("width"))) for b in drawn]
+    for (y, _, right), (next_y, left, next_right) in pairwise(spans):
+        assert next_right <= 700, "a box stands out of the strip"
+        assert left > right + 1 if next_y == y else next_y >= y + 22, "two boxes touch"
+
+
+def test_what_is_marked_on_a_strip_has_a_thick_border():
+    drawn = token_strip({"": TOKENS}, marked={"the"})
+    assert [box.get("stroke-width") for box in boxes(drawn)] == ["3", "1", "1", "1", "1", "3", "3"]
+    assert drawn.alt.endswith("Marked: “the”.")
+
+
+def test_a_strip_says_its_tokens_in_words():
+    assert token_strip({"a cat": ["the", " cat"]}).alt == "a cat: 2 tokens: “the”, “␣cat”."
+    assert token_strip({"": ["a"] * (SPELLED_OUT + 3)}).alt.endswith("“a” and 3 more.")
 
 
 def test_curves_draw_what_they_were_given():
