@@ -2,10 +2,10 @@
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 
 from handmade.embeddings import EmbeddingWithPosition
+from handmade.training import compute_loss
 
 # --- Day 5: the shape of a GPT ------------------------------------------------------------------------
 
@@ -75,10 +75,15 @@ def count_gpt_params(
 
 
 class TinyLM(nn.Module):
-    """Embeddings, feed-forward blocks, head: no position ever sees another.
+    """A language model without attention: no position ever sees another.
 
-    (B, T) ids -> logits (B, T, vocab_size), and the loss where there are targets (-1 does not count). All it
-    can learn is which token follows which, so its loss stops at `bigram_floor`.
+    Its parts: an EmbeddingWithPosition for `block_size` positions; `n_layer` blocks, each a LayerNorm and then a
+    FeedForward, whose result is added to what came into the block; a last LayerNorm; a linear head without bias.
+    The weights of all linear layers begin as draws from N(0, 0.02). `block_size` is kept as an attribute.
+
+    model(idx, targets=None) takes (B, T) ids, T from 1 to block_size, and returns two things: logits
+    (B, T, vocab_size), and the loss. Without targets the loss is None; with targets, also (B, T), it is
+    `compute_loss` of logits and targets: the mean over all positions, of which targets of -1 do not count.
     """
 
     def __init__(self, vocab_size: int, d_model: int, block_size: int, n_layer: int):
@@ -101,7 +106,7 @@ class TinyLM(nn.Module):
         logits = self.head(self.norm(x))  # (B, T, vocab_size)
         if targets is None:
             return logits, None
-        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+        return logits, compute_loss(logits, targets)
 
 
 @torch.no_grad()
@@ -112,9 +117,11 @@ def generate(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Draw `max_new_tokens` tokens, one after another, each from the model's prediction: (T,) -> (T + n,).
+    """Write `max_new_tokens` tokens, one after another: ids (T,), at least one -> (T + max_new_tokens,).
 
-    The model sees the last `model.block_size` tokens. A temperature under 1 prefers likely tokens more.
+    Each is drawn from softmax(logits / temperature), with the logits that the model gives at the last position.
+    It is shown a batch of one, (1, T): all tokens so far, or the last `model.block_size` of them. Random draws come
+    from `generator`, so that the same seed writes the same text. All is on the device of `ids`.
 
     Raises:
         ValueError: temperature is not above 0.
@@ -123,19 +130,20 @@ def generate(
         raise ValueError(f"temperature is {temperature}: it divides the logits and must be above 0")
     for _ in range(max_new_tokens):
         context = ids[-model.block_size :].unsqueeze(0)  # (1, T)
-        logits, _ = model(context)
+        logits, _ = model(context)  # (1, T, vocab_size)
         probs = torch.softmax(logits[0, -1] / temperature, dim=-1)  # (vocab_size,)
         ids = torch.cat([ids, torch.multinomial(probs, 1, generator=generator)])
     return ids
 
 
 def bigram_floor(ids: Tensor) -> float:
-    """The entropy of a token given the one before it, in nats, from the pairs of a corpus `ids` (N,).
+    """The entropy of a token when the one before it is known, in nats, counted in a text: ids (N,) -> a float.
 
-    No model that sees one token at a time has a lower loss on this text.
+    That is the mean of -ln P(next | current) over the N - 1 pairs of neighbours, where P is the share of this
+    token among all that follow `current` in the text. A model that sees one token at a time has no lower loss on it.
     """
     V = int(ids.max()) + 1
-    pairs = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V).double()
-    joint = pairs / pairs.sum()
-    conditional = pairs / pairs.sum(dim=1, keepdim=True).clamp(min=1)  # row a: P(next | a)
-    return -torch.special.xlogy(joint, conditional).sum().item()
+    counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V).double()  # row: current token
+    probs = counts / counts.sum(dim=1, keepdim=True)  # row a: P(next | a)
+    seen = counts > 0  # what never follows is never a surprise, and has no logarithm
+    return (counts[seen] * -probs[seen].log()).sum().item() / counts.sum().item()
