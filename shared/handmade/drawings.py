@@ -2,6 +2,7 @@
 
     attention_maps({"with the mask": weights}, tokens)     who looks at whom
     token_strip({"16 tokens": ["The", " cat"]})            where a text was cut
+    text_windows("Who goes", [([0, 1], [1, 2])])           which windows a text was cut into
     heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
     flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
@@ -393,3 +394,72 @@ def _strip_in_words(title, tokens, marked) -> str:
     more = f" and {len(tokens) - SPELLED_OUT} more" if len(tokens) > SPELLED_OUT else ""
     thick = ", ".join(f"“{visible(token)}”" for token in dict.fromkeys(tokens) if token in marked)
     return f"{title}: {len(tokens)} tokens: {words}{more}." + (f" Marked: {thick}." if thick else "")
+
+
+# --- Windows over a text ------------------------------------------------------------------------------
+
+
+def text_windows(
+    tokens: Sequence[str], windows: Sequence[tuple[Sequence[int], Sequence[int]]], title: str = ""
+) -> Drawing:
+    """Windows over a strip of tokens: each is (the places of its inputs, the places of its targets).
+
+    Inputs stand above the strip, targets below it, both with the window's number. A stroke goes through each token
+    that is nobody's target. Where windows overlap, they are drawn in several lanes.
+    """
+    cell, x0 = 20, 62
+    top = 34 if title else 8
+    inputs, above = _lanes([places for places, _ in windows])
+    targets, below = _lanes([places for _, places in windows])
+    strip = top + 24 * above + 2  # where the strip begins; it is 24 high
+    bottom = strip + 26 + 24 * below
+    width = x0 + cell * len(tokens) + 8
+    parts = [f'<text x="4" y="20" font-size="14" font-weight="bold">{escape(title)}</text>'] if title else []
+    for words, y in (("inputs x", strip - 10), ("text", strip + 16), ("targets y", strip + 42)):
+        parts.append(f'<text x="{x0 - 6}" y="{y}" text-anchor="end" fill="{GREY}">{words}</text>')
+    never = [i for i in range(len(tokens)) if not any(i in places for _, places in windows)]
+    for i, token in enumerate(tokens):
+        x = x0 + cell * i
+        stroke = (
+            f'<path d="M{x + 2} {strip + 22}L{x + cell - 2} {strip + 2}" stroke="{GREY}"/>'
+            if i in never
+            else ""
+        )
+        parts.append(
+            f'<rect x="{x}" y="{strip}" width="{cell}" height="24" fill="{PAPER}" stroke="#b4b4b4"/>'
+            f'<text x="{x + cell / 2}" y="{strip + 16}" font-family="monospace" font-size="14" text-anchor="middle">'
+            f"{escape(visible(token))}</text>{stroke}"
+        )
+    for i, (places, lane) in enumerate(inputs):
+        parts.append(_span(places, i, x0, cell, strip - 24 * (lane + 1), COLOURS[0], ""))
+    for i, (places, lane) in enumerate(targets):
+        parts.append(_span(places, i, x0, cell, strip + 28 + 24 * lane, COLOURS[1], "4 2"))
+    return drawing("".join(parts), width, bottom + 6, _windows_in_words(tokens, windows, never, title))
+
+
+def _lanes(spans: Sequence[Sequence[int]]) -> tuple[list[tuple[Sequence[int], int]], int]:
+    """Each span with the first lane in which it meets no earlier one, and the number of lanes."""
+    ends, placed = [], []
+    for places in spans:
+        lane = next((i for i, end in enumerate(ends) if end < min(places)), len(ends))
+        ends[lane : lane + 1] = [max(places)]
+        placed.append((places, lane))
+    return placed, len(ends)
+
+
+def _span(places, number, x0, cell, y, colour, dashes) -> str:
+    x, width = x0 + cell * min(places), cell * (max(places) - min(places) + 1)
+    return (
+        f'<rect x="{x + 1.5}" y="{y}" width="{width - 3}" height="20" rx="4" fill="{colour}" '
+        f'fill-opacity="{0.16 if number % 2 else 0.05}" stroke="{colour}" stroke-dasharray="{dashes}"/>'
+        f'<text x="{x + width / 2}" y="{y + 14}" text-anchor="middle">{number}</text>'
+    )
+
+
+def _windows_in_words(tokens, windows, never, title) -> str:
+    words = [f"{title}." if title else "", f"{len(windows)} windows over {len(tokens)} tokens."]
+    shown = list(enumerate(windows))
+    for i, (x, y) in shown if len(shown) <= 6 else [*shown[:3], shown[-1]]:
+        words.append(f"Window {i}: inputs {min(x)} to {max(x)}, targets {min(y)} to {max(y)}.")
+    words.append(f"Nobody's target: {', '.join(map(str, never)) or 'none'}.")
+    return " ".join(word for word in words if word)

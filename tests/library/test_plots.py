@@ -20,6 +20,7 @@ from handmade.drawings import (
     bars,
     flow,
     heat_map,
+    text_windows,
     token_strip,
 )
 from handmade.plots import DASHES, curves, figure
@@ -248,6 +249,38 @@ def test_what_is_marked_on_a_strip_has_a_thick_border():
 def test_a_strip_says_its_tokens_in_words():
     assert token_strip({"a cat": ["the", " cat"]}).alt == "a cat: 2 tokens: “the”, “␣cat”."
     assert token_strip({"": ["a"] * (SPELLED_OUT + 3)}).alt.endswith("“a” and 3 more.")
+
+
+def spans(drawing, dashes):
+    """Where each box with these dashes begins and ends, in cells of the strip, and its height on the page."""
+    boxes = re.findall(
+        rf'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*stroke-dasharray="{dashes}"/>', drawing.svg
+    )
+    return [((float(x) - 63.5) / 20, (float(x) + float(width) - 60.5) / 20, int(y)) for x, y, width in boxes]
+
+
+def test_windows_stand_where_their_tokens_stand():
+    drawing = text_windows("abcdefg", [([0, 1, 2], [1, 2, 3]), ([3, 4, 5], [4, 5, 6])])
+    inputs, targets = spans(drawing, ""), spans(drawing, "4 2")
+    assert [(begin, end) for begin, end, _ in inputs] == [(0, 3), (3, 6)]
+    assert [(begin, end) for begin, end, _ in targets] == [(1, 4), (4, 7)]
+    assert len({y for *_, y in inputs}) == len({y for *_, y in targets}) == 1, "side by side, so in one lane"
+    assert inputs[0][2] < targets[0][2], "inputs stand above the text and targets below it"
+
+
+def test_windows_that_overlap_have_lanes_of_their_own():
+    drawing = text_windows("abcdef", [(range(i, i + 3), range(i + 1, i + 4)) for i in range(3)])
+    assert len({y for *_, y in spans(drawing, "")}) == 3
+
+
+def test_a_token_that_is_nobodys_target_has_a_stroke_and_is_named():
+    drawing = text_windows("abcdef", [([0, 1], [1, 2]), ([3], [4])], "<cut>")
+    assert drawing.svg.count("<path") == 3
+    assert drawing.alt == (
+        "<cut>. 2 windows over 6 tokens. Window 0: inputs 0 to 1, targets 1 to 2. "
+        "Window 1: inputs 3 to 3, targets 4 to 4. Nobody's target: 0, 3, 5."
+    )
+    assert {"<cut>", "a", "f", "0", "1"} <= set(texts(drawing))
 
 
 def test_curves_draw_what_they_were_given():
