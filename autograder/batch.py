@@ -21,7 +21,7 @@ from autograder.names import page_name, same_to_some
 from autograder.report import Report, write_class, write_report
 from autograder.submission import released
 from handmade.errors import UserError
-from handmade.files import write_atomically
+from handmade.files import remove_half_written, write_atomically
 from handmade.progress import Progress
 
 LARGEST = 200 << 20  # bytes; a file that is larger is not read at all
@@ -105,6 +105,7 @@ def grade_class(
     """
     submissions = [_as_it_is(found, folder) for found in find_submissions(folder)]
     with _alone(out):
+        remove_half_written(out)
         run, again = _begin(out, run, again, same_seed)
         _note(out, run, again, folder, finished=False)
         old = _reports_in(out)

@@ -9,6 +9,8 @@ from typing import IO
 
 from handmade.errors import UserError
 
+PART = ".part"
+
 
 @contextmanager
 def write_atomically(path: str | os.PathLike, mode: str = "w", encoding: str | None = None) -> Iterator[IO]:
@@ -24,7 +26,7 @@ def write_atomically(path: str | os.PathLike, mode: str = "w", encoding: str | N
         encoding = "utf-8"
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
         with os.fdopen(handle, mode, encoding=encoding) as file:
             yield file
             file.flush()
@@ -42,3 +44,9 @@ def write_atomically(path: str | os.PathLike, mode: str = "w", encoding: str | N
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def remove_half_written(folder: str | os.PathLike) -> None:
+    """Remove what `write_atomically` left below `folder` when its process was killed. Nobody may be writing there."""
+    for path in Path(folder).rglob(f".*{PART}"):
+        path.unlink(missing_ok=True)

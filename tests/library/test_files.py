@@ -2,11 +2,13 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from handmade.errors import UserError
-from handmade.files import write_atomically
+from handmade.files import remove_half_written, write_atomically
 
 
 def test_the_old_file_stays_whole_until_the_new_one_is(tmp_path):
@@ -55,3 +57,16 @@ def test_a_new_file_has_the_usual_permissions(tmp_path):
     (tmp_path / "b").touch()
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"]
     assert modes[0] == modes[1], "a file written aside can be read by others as any new file can"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    code = (
+        "import os, sys; from handmade.files import write_atomically\n"
+        "with write_atomically(sys.argv[1]): os._exit(9)"
+    )
+    (tmp_path / "below").mkdir()
+    (tmp_path / "kept.part").write_text("somebody's")
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "below" / "report.json"]).returncode == 9
+    assert list((tmp_path / "below").iterdir()), "the test needs a half-written file"
+    remove_half_written(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == {"kept.part", "below"}
