@@ -8,13 +8,12 @@ jail beyond limits on a process of its own: CUDA needs the machine's devices, an
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 
-from autograder.jail.keeper import watch_over
+from autograder.jail.keeper import Keeper, Kept
 
 
 def keep(channel: int, leash: int) -> None:
@@ -23,8 +22,9 @@ def keep(channel: int, leash: int) -> None:
     command = [sys.executable, "-m", "autograder.jail.alone", "worker", str(channel), scratch]
     worker = subprocess.Popen(command, pass_fds=[channel])
     os.close(channel)
-    watch_over(worker.pid, socket.socket(fileno=leash), "process")
-    shutil.rmtree(scratch, ignore_errors=True)
+    keeper = Keeper("process")
+    keeper.take(Kept(worker.pid, socket.socket(fileno=leash), scratch))
+    keeper.wait()
 
 
 def work(order: dict, channel: int, scratch: str) -> None:
@@ -39,8 +39,8 @@ def work(order: dict, channel: int, scratch: str) -> None:
     prepared = Worker({})
     setup(prepared, order["setup"])
     nursery.seed()
-    ground = nursery.Ground("process", 0, order["library"], prepared.namespace, order["device"])
-    nursery.be_worker(Limits(**order["limits"]), ground, scratch, socket.socket(fileno=channel))
+    ground = nursery.Ground("process", 0, None, order["library"], prepared.namespace, order["device"])
+    nursery.be_worker(Limits(**order["limits"]), ground, scratch, channel)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ class Process:
         return {}
 
     def close(self) -> None:
-        """Let go: its keeper ends it, within milliseconds."""
+        """Let go: its parent ends it, within milliseconds."""
         self.channel.close()
         self.leash.close()
 

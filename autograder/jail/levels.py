@@ -7,6 +7,7 @@
 What each step does is in one place below, in the order in which it is taken.
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -14,6 +15,7 @@ import site
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,10 +70,11 @@ def hidden() -> list[str]:
 
 
 def enter_namespaces() -> None:
-    """Leave the machine's users, network and mounts. Only in a process with one thread.
+    """Leave the machine's users, processes, network and mounts. Only in a process with one thread.
 
     Where the grader is root, a second user is brought along, as whom the workers run. Only a process outside can
-    write that map, so one is left behind for it.
+    write that map, so one is left behind for it. Another is left behind to wait: who goes on is a fork, the first
+    process of the new namespace, and when it dies all that are in there die.
     """
     root, user, group = os.geteuid() == 0, os.geteuid(), os.getegid()
     users = f"0 {user} 1\n" + (f"{INSIDE} {NOBODY} 1\n" if root else "")
@@ -94,6 +97,7 @@ def enter_namespaces() -> None:
     try:
         linux.unshare(
             linux.CLONE_NEWUSER
+            | linux.CLONE_NEWPID
             | linux.CLONE_NEWNS
             | linux.CLONE_NEWNET
             | linux.CLONE_NEWIPC
@@ -105,6 +109,9 @@ def enter_namespaces() -> None:
         os.waitpid(mapper, 0)
     if not mapped:
         raise OSError("the map of users was refused")
+    if child := os.fork():
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
 
 
@@ -153,7 +160,7 @@ def memory_in_use() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-# --- For each exercise, in its branch; for each worker, in its keeper ----------------------------------
+# --- For each exercise, in its branch ------------------------------------------------------------------
 
 
 def enter_library(level: str, library: str) -> str:
@@ -166,11 +173,28 @@ def enter_library(level: str, library: str) -> str:
     return "/library"
 
 
-def enter_scratch(level: str) -> str:
-    """Make the folder that is the worker's own, and processes of its own. Returns its path."""
+class Processes:
+    """Sees to it that each worker has a namespace of processes to itself, where the level has that."""
+
+    def __init__(self, level: str) -> None:
+        self.ours = os.open("/proc/self/ns/pid", os.O_RDONLY) if level == "namespaces" else None
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[None]:
+        """What is forked meanwhile is the first process of a namespace of its own."""
+        if self.ours is None:
+            yield
+            return
+        linux.unshare(linux.CLONE_NEWPID)
+        try:
+            yield
+        finally:
+            linux.enter(self.ours, linux.CLONE_NEWPID)
+
+
+def make_scratch(level: str) -> str:
+    """The path of a folder that will be the worker's own."""
     if level == "namespaces":
-        linux.unshare(linux.CLONE_NEWPID | linux.CLONE_NEWNS)
-        linux.mount("tmpfs", f"/{SCRATCH_AT}", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
         return f"/{SCRATCH_AT}"
     scratch = tempfile.mkdtemp(prefix="handmade-")
     if os.geteuid() == 0:
@@ -179,6 +203,14 @@ def enter_scratch(level: str) -> str:
 
 
 # --- In the worker itself, before it reads the first line of a learner ---------------------------------
+
+
+def enter_scratch(level: str, scratch: str) -> None:
+    """Be in the folder, which at the strongest level nobody else can see."""
+    if level == "namespaces":
+        linux.unshare(linux.CLONE_NEWNS)
+        linux.mount("tmpfs", scratch, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, SCRATCH)
+    os.chdir(scratch)
 
 
 def lock(level: str, scratch: str, library: str, memory: int, limits: Limits) -> list[str]:

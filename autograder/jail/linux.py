@@ -40,6 +40,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def enter(namespace: int, kind: int) -> None:
+    """Enter the namespace that an open file of /proc/PID/ns stands for; of processes, only for what is forked next."""
+    _check(_libc.setns(namespace, kind), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount `source` at `target`."""
     arguments = [text.encode() for text in (source, target, kind)]

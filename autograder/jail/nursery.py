@@ -3,11 +3,10 @@
     python -m autograder.jail.nursery CONTROL LEVEL LIBRARIES
 
 It takes orders from the grader over the socket CONTROL. For each exercise it grows a *branch*, a fork that has one
-copy of the library and has run the day's set-up, and takes orders in turn. For each worker a branch is sent two
-sockets: the *channel*, which carries requests and answers, and the *leash*. Branch, keeper and worker are each the
-parent of the next. The keeper ends the worker as soon as the other end of the leash is closed, so that none outlives
-the grader, and reports over it how the worker ended. Nursery and branches never compute: a fork of a process with
-more than one thread can hang.
+copy of the library and has run the day's set-up, and takes orders in turn. For each worker, a fork of it, a branch is
+sent two sockets: the *channel*, which carries requests and answers, and the *leash*. The branch ends the worker as
+soon as the other end of the leash is closed, so that none outlives the grader, and reports over it how the worker
+ended. Nursery and branches never compute: a fork of a process with more than one thread can hang.
 """
 
 import gc
@@ -15,7 +14,6 @@ import importlib.util
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
@@ -30,9 +28,9 @@ import torch
 import torch.utils.data
 
 from autograder.jail import levels
-from autograder.jail.keeper import tell, watch_over
+from autograder.jail.keeper import Keeper, Kept
 from autograder.wire import decode, encode, send_frame
-from autograder.worker import Worker, serve, setup
+from autograder.worker import Worker, cell, serve, setup
 
 SEED = 0  # of what the learner's code may draw; no secret, and the same for everyone
 
@@ -43,6 +41,7 @@ class Ground:
 
     level: str
     memory: int  # the address space in use before any learner's code, in bytes
+    processes: levels.Processes | None = None
     library: str = ""  # the folder with the branch's copy
     namespace: dict[str, Any] = field(default_factory=dict)  # what the set-up has defined
     device: str = "cpu"  # where the learner's code is given its tensors
@@ -53,13 +52,14 @@ def main(control: socket.socket, level: str, libraries: str) -> None:
     if level == "namespaces":
         levels.enter_namespaces()
     warm_up()
-    ground = Ground(level, levels.memory_in_use() if sys.platform == "linux" else 0)
+    processes = levels.Processes(level)
+    ground = Ground(level, levels.memory_in_use() if sys.platform == "linux" else 0, processes)
     levels.needed(), levels.hidden()  # found while they can be
     if level == "namespaces":
         levels.enter_root(libraries)
     forget_the_grader()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the dead
-    take_orders(control, ground)
+    grow_branches(control, ground)
 
 
 def warm_up() -> None:
@@ -83,27 +83,31 @@ def forget_the_grader() -> None:
     sys.argv = [""]
 
 
-def take_orders(control: socket.socket, ground: Ground) -> None:
-    """Fork a branch or a keeper at every order, until the grader closes the socket."""
-    gc.collect()
-    gc.freeze()  # what is there now will not be looked at again, so it stays shared with the forks
+def grow_branches(control: socket.socket, ground: Ground) -> None:
+    """Fork a branch at every order, until the grader closes the socket."""
+    share()
     control.send(b"ready")
-    while True:
-        message, sockets, *_ = socket.recv_fds(control, 1 << 20, 2)
-        if not message:
-            return
+    while order := receive(control):
+        message, (end,) = order
         if os.fork() == 0:
             try:
                 control.close()
-                order, ends = json.loads(message), [socket.socket(fileno=fd) for fd in sockets]
-                if "setup" in order:
-                    grow(order, ground, *ends)
-                else:
-                    keep(levels.Limits(**order), ground, *ends)
+                grow(json.loads(message), ground, socket.socket(fileno=end))
             finally:
                 os._exit(0)
-        for fd in sockets:
-            os.close(fd)
+        os.close(end)
+
+
+def share() -> None:
+    """Make ready to be forked: what is there now stays as it is, so that its memory stays shared with the forks."""
+    gc.collect()
+    gc.freeze()
+
+
+def receive(control: socket.socket) -> tuple[bytes, list[int]] | None:
+    """An order, with the files that came with it; None at the end."""
+    message, files, *_ = socket.recv_fds(control, 1 << 20, 2)
+    return (message, files) if message else None
 
 
 def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
@@ -118,7 +122,7 @@ def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
     # Each folder of packages has then been listed once, for all.
     importlib.util.find_spec("what_is_nowhere")
     seed()
-    take_orders(control, replace(ground, library=library, namespace=worker.namespace))
+    start_workers(control, replace(ground, library=library, namespace=worker.namespace))
 
 
 def rehearse() -> None:
@@ -130,6 +134,7 @@ def rehearse() -> None:
 
     worker = Worker({"attend": attend})
     q, mask = torch.zeros(2, 4, 8), torch.ones(4, 4, dtype=torch.bool).tril()
+    cell(worker, CELL, "cell", only_definitions=False, answers=["Layer"])
     for _ in range(20):
         for cotangent in ({}, {"cotangent": q}):
             request = {
@@ -141,40 +146,61 @@ def rehearse() -> None:
             worker.answer(encode(request | {"target": target}), bytes)
 
 
+CELL = '''
+import math
+
+class Layer:
+    """A small one."""
+
+    def forward(self, x: float, *others, scale=2.0) -> float:
+        if x is None or not others:
+            return [scale * y / 2 for y in (1, 2)]
+        return {"x": f"{x:.2f}", **{}}
+'''
+
+
 def seed() -> None:
     """What the learner's code draws is the same in every worker."""
     random.seed(SEED), numpy.random.seed(SEED), torch.manual_seed(SEED)
 
 
-def keep(limits: levels.Limits, ground: Ground, channel: socket.socket, leash: socket.socket) -> None:
-    """Be the keeper of one worker: start it, wait until it ends or the leash is let go, and say how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    scratch = ""
-    try:
-        scratch = levels.enter_scratch(ground.level)
-        worker = os.fork()
-        if worker == 0:
-            leash.close()
-            be_worker(limits, ground, scratch, channel)
-        channel.close()
-        watch_over(worker, leash, ground.level)
-    except BaseException as error:
-        tell(leash, {"error": f"{type(error).__name__}: {error}"})
-    if ground.level != "namespaces" and scratch:
-        shutil.rmtree(scratch, ignore_errors=True)
+def start_workers(control: socket.socket, ground: Ground) -> None:
+    """Fork a worker at every order, and be the keeper of all, until the grader closes the socket."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # how they end is told
+    keeper = Keeper(ground.level)
+    share()
+    control.send(b"ready")
+    while True:
+        keeper.wait(control)
+        order = receive(control)
+        if not order:
+            return
+        message, (channel, leash) = order
+        scratch = levels.make_scratch(ground.level)
+        with ground.processes.new():
+            worker = os.fork()
+            if worker == 0:
+                be_worker(levels.Limits(**json.loads(message)), ground, scratch, channel)
+        os.close(channel)
+        keeper.take(
+            Kept(worker, socket.socket(fileno=leash), "" if ground.level == "namespaces" else scratch)
+        )
 
 
-def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel: socket.socket) -> None:
+def be_worker(limits: levels.Limits, ground: Ground, scratch: str, channel_fd: int) -> None:
     """Lock oneself in, and answer until the channel is closed. Never returns."""
     try:
+        os.closerange(3, channel_fd)
+        os.closerange(channel_fd + 1, 1 << 20)  # of other workers, and what leads to the grader
+        channel = socket.socket(fileno=channel_fd)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
         os.close(nowhere)
-        os.chdir(scratch)
         os.environ.update(HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch)
         tempfile.tempdir = None  # it is found anew
         try:
+            levels.enter_scratch(ground.level, scratch)
             locks = levels.lock(ground.level, scratch, ground.library, ground.memory, limits)
         except OSError as error:
             send_frame(channel, b"E", str(error).encode())
