@@ -84,7 +84,7 @@ def _describe(value: Any) -> str:
     if value is None:
         return "None (is there a `return`?)"
     handle = getattr(
-        value, "_handle", value
+        value, "_target", value
     )  # of a remote object, which must not be asked for its attributes
     name = getattr(handle, "kind", type(value).__name__).lower()
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -113,18 +113,16 @@ class Learner:
         self._channel, self._returns = channel, returns or {}
 
     def __getattr__(self, name: str) -> "Remote":
-        # Asked for once: what is found here is not asked for again.
-        self.__dict__[name] = Remote(
-            self._channel, self._channel.ask("name", name=name), name, self._returns.get(name)
-        )
-        return self.__dict__[name]
+        return Remote(self._channel, name, name, self._returns.get(name))
 
 
 class Remote:
-    """An object on the learner's side."""
+    """An object on the learner's side: `target` is its number, or what their notebook calls it."""
 
-    def __init__(self, channel: Channel, handle: Handle, name: str, returns: type | None = None) -> None:
-        self._channel, self._handle, self._name, self._returns = channel, handle, name, returns
+    def __init__(
+        self, channel: Channel, target: Handle | str, name: str, returns: type | None = None
+    ) -> None:
+        self._channel, self._target, self._name, self._returns = channel, target, name, returns
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._checked(self._ask("call", args=_pack(args), kwargs=_pack(kwargs)))
@@ -166,7 +164,7 @@ class Remote:
             yield self._channel.wrap(answer[0], self._name)
 
     def _ask(self, op: str, **request: Any) -> Any:
-        return self._channel.ask(op, target=self._handle, **request)
+        return self._channel.ask(op, target=self._target, **request)
 
     def _checked(self, value: Any) -> Any:
         if self._returns is not None:
@@ -216,7 +214,9 @@ def _made(learner: Learner, name: str, op: str, **request: Any) -> Remote:
 def _pack(value: Any) -> Any:
     """Objects of this side become handles; what is like a tuple or a dict, as a shape or a state_dict, becomes one."""
     if isinstance(value, Remote):
-        return value._handle
+        if isinstance(value._target, str):
+            value._target = value._channel.ask("name", name=value._target)
+        return value._target
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(_pack(each) for each in value)
     if isinstance(value, dict):

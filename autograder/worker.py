@@ -86,6 +86,14 @@ class Worker:
             return {self.unpack(key): self.unpack(each) for key, each in value.items()}
         return value
 
+    def find(self, target: Handle | str) -> Any:
+        """The object that a request is about: by its number, or by what the notebook calls it."""
+        if isinstance(target, Handle):
+            return self.objects[target.number]
+        if target not in self.namespace:
+            raise NameError(f"the notebook does not define `{target}`")
+        return self.namespace[target]
+
     def store(self, value: Any) -> Handle:
         self.objects.append(value)
         return Handle(len(self.objects) - 1, type(value).__name__)
@@ -164,9 +172,7 @@ class Kernel:
 
 def name(worker: Worker, name: str) -> Any:
     """A handle to what the learner's notebook calls `name`."""
-    if name not in worker.namespace:
-        raise NameError(f"the notebook does not define `{name}`")
-    return worker.store(worker.namespace[name])
+    return worker.store(worker.find(name))
 
 
 def keep(worker: Worker, value: Any, requires_grad: bool) -> Any:
@@ -189,42 +195,42 @@ def callback(worker: Worker, number: int, module: bool, attributes: dict[str, An
     return worker.store((Table if module else Callback)(worker, number, attributes))
 
 
-def call(worker: Worker, target: Handle, args: tuple, kwargs: dict) -> Any:
+def call(worker: Worker, target: Handle | str, args: tuple, kwargs: dict) -> Any:
     """Call an object: a function, a class, a module."""
-    return worker.unpack(target)(*worker.unpack(args), **worker.unpack(kwargs))
+    return worker.find(target)(*worker.unpack(args), **worker.unpack(kwargs))
 
 
-def attribute(worker: Worker, target: Handle, name: str) -> Any:
+def attribute(worker: Worker, target: Handle | str, name: str) -> Any:
     """Read an attribute: a method comes back as a handle, data as data."""
-    return getattr(worker.unpack(target), name)
+    return getattr(worker.find(target), name)
 
 
-def assign(worker: Worker, target: Handle, name: str, value: Any) -> None:
+def assign(worker: Worker, target: Handle | str, name: str, value: Any) -> None:
     """Set an attribute."""
-    setattr(worker.unpack(target), name, worker.unpack(value))
+    setattr(worker.find(target), name, worker.unpack(value))
 
 
-def element(worker: Worker, target: Handle, key: Any) -> Any:
+def element(worker: Worker, target: Handle | str, key: Any) -> Any:
     """object[key]"""
-    return worker.unpack(target)[worker.unpack(key)]
+    return worker.find(target)[worker.unpack(key)]
 
 
-def length(worker: Worker, target: Handle) -> int:
+def length(worker: Worker, target: Handle | str) -> int:
     """len(object)"""
-    return len(worker.unpack(target))
+    return len(worker.find(target))
 
 
-def iterator(worker: Worker, target: Handle) -> Any:
+def iterator(worker: Worker, target: Handle | str) -> Any:
     """iter(object)"""
-    return worker.store(iter(worker.unpack(target)))
+    return worker.store(iter(worker.find(target)))
 
 
-def following(worker: Worker, target: Handle) -> Any:
+def following(worker: Worker, target: Handle | str) -> Any:
     """The next value of an iterator, as [value], or [] at its end."""
-    return [value for value in [next(worker.unpack(target), worker)] if value is not worker]
+    return [value for value in [next(worker.find(target), worker)] if value is not worker]
 
 
-def gradients(worker: Worker, target: Handle, args: tuple, kwargs: dict, cotangent: Tensor) -> Any:
+def gradients(worker: Worker, target: Handle | str, args: tuple, kwargs: dict, cotangent: Tensor) -> Any:
     """Call with gradients on: the output, and the gradient of (output * cotangent).sum() for each argument.
 
     A floating-point tensor argument gets its gradient, None if none reached it; any other argument gets None.
@@ -234,7 +240,7 @@ def gradients(worker: Worker, target: Handle, args: tuple, kwargs: dict, cotange
         arg.clone().requires_grad_() if isinstance(arg, Tensor) and arg.is_floating_point() else arg
         for arg in worker.unpack(args)
     ]
-    function = worker.unpack(target)
+    function = worker.find(target)
     parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
     with torch.enable_grad():
         # The function is given copies, so that one that works in place can still be differentiated.
