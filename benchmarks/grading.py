@@ -3,8 +3,9 @@
     python benchmarks/grading.py [--submissions 400] [--theirs 8]
 
 The submissions are the sample class's, cut down to the set-up and the three exercises of Day 9, which do not train.
-nbgrader gets the rubrics as its hidden tests, run in the learner's kernel as it does. It grades one after another;
-two of it, with half of the class each, are measured too. All commands are timed whole, start included.
+nbgrader gets the rubrics as its hidden tests, which it puts into the submission and runs in the learner's kernel. It
+grades one after another; two of it, with half of the class each, are measured too. All commands are timed whole,
+start included.
 """
 
 import argparse
@@ -46,8 +47,8 @@ sum(item.points for item in exercise.items if not run_item(exercise, item, send,
 ### END HIDDEN TESTS"""
 
 
-def notebook(answers: dict[str, str]) -> nbformat.NotebookNode:
-    """The set-up, and for each exercise its answer and its check."""
+def notebook(answers: dict[str, str], tests: bool) -> nbformat.NotebookNode:
+    """The set-up, and for each exercise its answer and its check: with the hidden tests, or as learners have it."""
     cells = [new_code_cell(SETUP, id="setup")]
     for exercise in EXERCISES:
         common = {"schema_version": 3, "task": False}
@@ -57,7 +58,9 @@ def notebook(answers: dict[str, str]) -> nbformat.NotebookNode:
         cells += [
             new_code_cell(answers[exercise.name], id=exercise.cell_id, metadata={"nbgrader": answer}),
             new_code_cell(
-                CHECK.format(name=exercise.name), id=exercise.check_id, metadata={"nbgrader": check}
+                CHECK.format(name=exercise.name) if tests else "",
+                id=exercise.check_id,
+                metadata={"nbgrader": check},
             ),
         ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -74,7 +77,7 @@ def sample(name: str) -> nbformat.NotebookNode:
     helpers = [cell.source for cell in session.cells if cell not in answers.values()]
     sources = {name: cell.source for name, cell in answers.items()}
     sources[EXERCISES[0].name] = "\n".join([*helpers, sources[EXERCISES[0].name]])
-    return notebook(sources)
+    return notebook(sources, tests=False)
 
 
 # --- nbgrader -----------------------------------------------------------------------------------------
@@ -83,7 +86,7 @@ def sample(name: str) -> nbformat.NotebookNode:
 def make_course(folder: Path, students: list[str]) -> None:
     """A course of one assignment, released, with its submissions."""
     source = notebook(
-        {e.name: f"### BEGIN SOLUTION\n{e.defines} = None\n### END SOLUTION" for e in EXERCISES}
+        {e.name: f"### BEGIN SOLUTION\n{e.defines} = None\n### END SOLUTION" for e in EXERCISES}, tests=True
     )
     (folder / "source" / "week2").mkdir(parents=True)
     nbformat.write(source, folder / "source" / "week2" / "day09.ipynb")
@@ -185,7 +188,7 @@ def measure_latency(folder: Path) -> tuple[float, float]:
 
 
 def measure_memory() -> float:
-    """Megabytes that a worker and its keeper have for themselves alone, at most, when its exercise is done."""
+    """Megabytes that a worker has for itself alone, at most, when its exercise is done."""
     nursery = the_nursery()
     cells = read_cells(nbformat.writes(sample("ada")).encode(), "ada.ipynb")
     most = 0.0
@@ -270,7 +273,7 @@ def main() -> None:
     )
     print(f"submission to report, warm         {median:6.1f} ms median, {longest:.1f} ms at most "
           f"(target {TARGETS['median_ms']:.0f})")  # fmt: skip
-    print(f"memory of a worker and its keeper  {memory:6.1f} MB  (target {TARGETS['memory_mb']:.0f})")
+    print(f"memory of a worker                {memory:6.1f} MB  (target {TARGETS['memory_mb']:.0f})")
 
 
 if __name__ == "__main__":
