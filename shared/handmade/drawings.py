@@ -5,6 +5,7 @@
     text_windows("Who goes", [([0, 1], [1, 2])])           which windows a text was cut into
     heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
+    valley({"SGD": [(-4, 1), (-3, 0.2)]}, steepness=20)    ways down a long valley, step by step
     flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
 
 As the last line of a cell each shows itself, with its alt text. They are SVG written here: matplotlib takes too long
@@ -14,7 +15,7 @@ said through colour alone.
 
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, takewhile
 from unicodedata import east_asian_width
 
 import torch
@@ -463,3 +464,68 @@ def _windows_in_words(tokens, windows, never, title) -> str:
         words.append(f"Window {i}: inputs {min(x)} to {max(x)}, targets {min(y)} to {max(y)}.")
     words.append(f"Nobody's target: {', '.join(map(str, never)) or 'none'}.")
     return " ".join(word for word in words if word)
+
+
+# --- A valley -----------------------------------------------------------------------------------------
+
+
+def valley(
+    paths: Mapping[str, Sequence[tuple[float, float]]],
+    steepness: float,
+    reach: tuple[float, float] = (5.0, 1.8),
+) -> Drawing:
+    """The valley ½(x² + steepness · y²) from above, as contour lines, and ways down to its lowest point, (0, 0).
+
+    Each path is the points (x, y) of its steps, the start first. A path that leaves the map, which reaches from
+    -reach to reach, is cut off at its edge. Up to four paths, each with its own colour, dashes and mark.
+    """
+    scale, edge = 66, 8
+    width, height = 2 * scale * reach[0], 2 * scale * reach[1]
+    middle_x, middle_y = width / 2, height / 2
+    lines = "".join(
+        f'<ellipse cx="{middle_x}" cy="{middle_y}" rx="{scale * a}" ry="{scale * a / steepness**0.5:.2f}"/>'
+        for a in range(1, 2 * int(reach[0]) + 1)
+    )
+    drawn, legend = [], []
+    for i, (name, points) in enumerate(paths.items()):
+        line = f'stroke="{COLOURS[i]}" stroke-width="2" stroke-dasharray="{("", "7 3", "2 3", "9 3 2 3")[i]}"'
+        # What is no number, or far outside, cannot be drawn; nor does what follows it matter.
+        near = takewhile(lambda point: all(abs(n) < 100 for n in point), points)
+        on_page = [(middle_x + scale * x, middle_y - scale * y) for x, y in near]
+        way = "L".join(f"{x:.1f} {y:.1f}" for x, y in on_page)
+        drawn.append(f'<path d="M{way}" fill="none" {line}/>' + "".join(_mark(i, x, y) for x, y in on_page))
+        y = height + 30 + 20 * i
+        legend.append(
+            f'<path d="M{edge + 8} {y - 4}h36" {line}/>{_mark(i, edge + 26, y - 4)}<text x="{edge + 54}" y="{y}">'
+            f"{escape(name)}: {_outside(points, reach)}height {_height(points[-1], steepness)}</text>"
+        )
+    parts = (  # an <svg> inside cuts off what is outside it
+        f'<svg x="{edge}" y="{edge}" width="{width}" height="{height}"><g fill="none" stroke="#c4c4c4">{lines}</g>'
+        f'<path d="M{middle_x - 7} {middle_y}h14m-7 -7v14" stroke="{INK}"/>{"".join(drawn)}'
+        f'<rect width="{width}" height="{height}" fill="none" stroke="{GREY}"/></svg>{"".join(legend)}'
+    )
+    words = [f"Contour lines of the valley ½(x² + {steepness:g} y²), lowest at (0, 0)."]
+    for name, points in paths.items():
+        (x, y), (last_x, last_y) = points[0], points[-1]
+        words.append(
+            f"{name}: {len(points) - 1} steps from ({x:.2f}, {y:.2f}) to ({last_x:.2f}, {last_y:.2f}), "
+            f"{_outside(points, reach)}height {_height(points[-1], steepness)}."
+        )
+    return drawing(parts, width + 2 * edge, height + 22 + 20 * len(paths), " ".join(words))
+
+
+def _mark(i: int, x: float, y: float) -> str:
+    """A circle, a square, a triangle or a diamond."""
+    if i == 0:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{COLOURS[0]}"/>'
+    corners = ("m-3 -3h6v6h-6z", "m0 -4l4 7h-8z", "m0 -4l4 4l-4 4l-4 -4z")[i - 1]
+    return f'<path d="M{x:.1f} {y:.1f}{corners}" fill="{COLOURS[i]}"/>'
+
+
+def _height(point: tuple[float, float], steepness: float) -> str:
+    return f"{(point[0] ** 2 + steepness * point[1] ** 2) / 2:.3g}"
+
+
+def _outside(points: Sequence[tuple[float, float]], reach: tuple[float, float]) -> str:
+    inside = all(abs(x) <= reach[0] and abs(y) <= reach[1] for x, y in points)
+    return "" if inside else "leaves the map, "

@@ -22,6 +22,7 @@ from handmade.drawings import (
     heat_map,
     text_windows,
     token_strip,
+    valley,
 )
 from handmade.plots import DASHES, curves, figure
 
@@ -281,6 +282,35 @@ def test_a_token_that_is_nobodys_target_has_a_stroke_and_is_named():
         "Window 1: inputs 3 to 3, targets 4 to 4. Nobody's target: 0, 3, 5."
     )
     assert {"<cut>", "a", "f", "0", "1"} <= set(texts(drawing))
+
+
+def test_a_path_down_the_valley_stands_where_its_points_stand():
+    drawing = valley({"SGD": [(-4, 1), (-2, -0.5), (0, 0)], "<other>": [(-4, 1), (1, 0.1)]}, steepness=20)
+    first, _ = re.findall(r'd="M(-?[\d.]+ -?[\d.]+(?:L[\d. -]+)+)" fill="none"', drawing.svg)
+    places = [[float(n) for n in point.split()] for point in first.split("L")]
+    (x0, y0), (x1, y1), (lowest_x, lowest_y) = places
+    assert x0 - lowest_x == pytest.approx(-4 * 66) and lowest_y - y0 == pytest.approx(66), "up is up"
+    assert x1 - lowest_x == pytest.approx(-2 * 66) and lowest_y - y1 == pytest.approx(-33)
+    assert drawing.svg.count("<circle") == 4, "a mark for each point, and one for the legend"
+    assert "<other>: height 0.6" in texts(drawing), "½(1 + 20 · 0.01)"
+    assert drawing.alt == (
+        "Contour lines of the valley ½(x² + 20 y²), lowest at (0, 0). "
+        "SGD: 2 steps from (-4.00, 1.00) to (0.00, 0.00), height 0. "
+        "<other>: 1 steps from (-4.00, 1.00) to (1.00, 0.10), height 0.6."
+    )
+
+
+def test_a_contour_line_is_where_the_valley_is_level():
+    drawing = valley({}, steepness=4)
+    for across, up in re.findall(r'rx="(\d+)" ry="([\d.]+)"', drawing.svg):
+        assert int(across) ** 2 == pytest.approx(4 * float(up) ** 2)
+
+
+def test_a_path_that_leaves_the_map_says_so_even_where_it_overflows():
+    drawing = valley({"too fast": [(-4, 1), (3, -9), (1e30, 4), (float("inf"), float("nan"))]}, steepness=20)
+    assert "too fast: leaves the map, height nan" in texts(drawing)
+    body = drawing.svg.split(">", 1)[1]  # without the words
+    assert "inf" not in body and "1e+30" not in body
 
 
 def test_curves_draw_what_they_were_given():
