@@ -14,9 +14,10 @@ from handmade.data import get_batch
 
 
 def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:
-    """What to multiply the learning rate by: 0 up to 1 in a line, then down to 0 along half a cosine.
+    """What to multiply the learning rate by at `step`: 0 up to 1 in a line, then down to 0 along half a cosine.
 
-    It stays 0 after `total_steps`; a bare cosine would climb again. Loshchilov and Hutter, SGDR (2017).
+    It is 0 at step 0, 1 at step `warmup_steps` and 0 at step `total_steps`, where it stays; a bare cosine would
+    climb again. Without a warm-up (0 steps) it begins at 1. Loshchilov and Hutter, SGDR (2017).
     """
     if step >= total_steps:
         return 0.0

@@ -31,9 +31,9 @@ Batch = tuple[Tensor, Tensor]  # idx and targets, both (B, T)
 
 
 def compute_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean cross-entropy over all positions, in nats: logits (B, T, V), targets (B, T) -> a number.
+    """The mean cross-entropy over all positions, in nats: logits (B, T, V), targets (B, T) -> a tensor, one number.
 
-    Targets of -1 do not count.
+    Targets of -1 do not count: the mean is over the others. The gradient flows back to the logits.
     """
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
 
@@ -41,10 +41,12 @@ def compute_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def train_step(
     model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, max_norm: float
 ) -> tuple[Tensor, Tensor]:
-    """Move the weights once. Returns the loss before the move and the norm of the gradients before clipping.
+    """Have the optimizer move the weights once, against the gradient of the batch's loss.
 
-    All gradients together are scaled down to a norm of at most `max_norm`, as one long vector. Pascanu et al.,
-    "On the difficulty of training recurrent neural networks" (2013).
+    batch is (idx, targets), both (B, T), and model(idx, targets) returns (logits, loss). All gradients together, as
+    one long vector, are scaled down to a norm of at most `max_norm` before the optimizer uses them; a shorter one
+    stays as it is. Nothing is left over from earlier batches. Returns the loss before the move, detached, and the
+    norm before clipping. Pascanu et al., "On the difficulty of training recurrent neural networks" (2013).
     """
     idx, targets = batch
     _, loss = model(idx, targets)

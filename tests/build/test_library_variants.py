@@ -44,6 +44,7 @@ NEEDS_LATER = {
 # What is no answer and calls some.
 SUPPORT_NEEDS = {
     "handmade.corpus.floors": {"handmade.objective.unigram_entropy", "handmade.objective.bigram_entropy"},
+    "handmade.starter.Starter": {"handmade.training.compute_loss"},
     "handmade.training.sample_text": {"handmade.sampling.generate"},
 }
 

@@ -21,6 +21,7 @@ from handmade.data import get_batch
 from handmade.errors import UserError
 from handmade.model import GPT, GPTConfig
 from handmade.runlog import append_row, read_log, write_log
+from handmade.starter import Starter
 from handmade.tokenizers import CharTokenizer
 from handmade.training import (
     TrainConfig,
@@ -103,6 +104,14 @@ def test_three_steps_equal_the_ones_written_out(max_norm):
             torch.testing.assert_close(p, q, rtol=0, atol=1e-6, msg=f"weights apart after step {seed + 1}")
     clipped = torch.cat([p.grad.flatten() for p in ours.parameters()]).norm()
     assert clipped <= max_norm * (1 + 1e-5), "the gradients that were used are longer than max_norm"
+
+
+def test_the_starter_has_the_course_s_api():
+    model, (idx, targets) = Starter(11, 4), make_batch()
+    logits, nothing = model(idx)
+    assert logits.shape == (*idx.shape, 11) and nothing is None
+    targets[0, :3] = -1
+    torch.testing.assert_close(model(idx, targets)[1], compute_loss(logits, targets))
 
 
 # --- Day 17: a look before the first step -------------------------------------------------------------
