@@ -1,4 +1,4 @@
-"""Day 9 as a learner meets it: JupyterLab in a real browser, with a real kernel."""
+"""Every day as a learner meets it: JupyterLab in a real browser, with a real kernel."""
 
 import os
 import shutil
@@ -15,9 +15,11 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from autograder.build.__main__ import make
+from autograder.build.sources import source_paths
 from autograder.rubric import load_exercises, load_free_answers
 
 ROOT = Path(__file__).parents[2]
+DAYS = [path.stem for path in source_paths(ROOT) if path.stem.startswith("day")]
 SCREENS = ROOT / "build" / "screens"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
@@ -31,10 +33,12 @@ if CHROMIUM is None:
 def lab(tmp_path_factory) -> Iterator[str]:
     """JupyterLab over the released and the solved notebooks, with nobody's settings; gives its address."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("notebooks")
-    released, solved = make(ROOT, load_exercises(), load_free_answers())
-    day = "week2_attention/day09_attention.ipynb"
-    (folder / "released.ipynb").write_text(released[day])
-    (folder / "solved.ipynb").write_text(solved[day])
+    for form, notebooks in zip(
+        ("released", "solved"), make(ROOT, load_exercises(), load_free_answers()), strict=True
+    ):
+        (folder / form).mkdir()
+        for path, text in notebooks.items():
+            (folder / form / Path(path).name).write_text(text)
     # All cells in the page, not only those in sight, so that a test can look at each; and no question about news.
     for name, setting in (
         ("notebook-extension/tracker", '{"windowingMode": "none"}'),
@@ -113,34 +117,51 @@ def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENS / f"{name}.png")
 
 
-@pytest.fixture(scope="module")
-def solved(browser, lab) -> Page:
-    return run_all(browser, lab, "solved.ipynb")
+@pytest.mark.parametrize("day", DAYS)
+def test_the_solved_notebook_runs_and_its_widgets_answer(browser, lab, day):
+    page = run_all(browser, lab, f"solved/{day}.ipynb")
+    try:
+        assert errors(page).all_inner_texts() == []
+        _folded, *prompts = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all_text_contents()
+        assert all(prompt.strip("[]:").isdigit() for prompt in prompts), f"some cells did not run: {prompts}"
+        for widget in page.locator(".jp-OutputArea-output .widget-vbox:has(.widget-html)").all():
+            controls = widget.locator(CONTROLS).all()
+            assert controls, "a widget without anything to move"
+            for control in controls:
+                move_until_it_answers(widget, control)
+            screenshot(page, f"{day}_widget")
+    finally:
+        page.close()
 
 
-def test_the_solved_notebook_runs(solved):
-    screenshot(solved, "day09_solved")
-    assert errors(solved).all_inner_texts() == []
-    _folded, *prompts = solved.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all_text_contents()
-    assert all(prompt.strip("[]:").isdigit() for prompt in prompts), f"some cells did not run: {prompts}"
+CONTROLS = ".noUi-handle, input[type=text]:not(.widget-readout), input[type=checkbox], select"
 
 
-def test_moving_the_slider_changes_the_picture(solved):
-    handle = solved.locator(".widget-slider .noUi-handle").first
-    handle.scroll_into_view_if_needed()
-    picture = ".widget-html svg"
-    before = solved.locator(picture).inner_html()
-    handle.focus()
-    for _ in range(8):
-        handle.press("ArrowRight")
-    solved.wait_for_function(
-        "([picture, before]) => document.querySelector(picture).innerHTML != before", arg=[picture, before]
-    )
-    screenshot(solved, "day09_slider")
+def move_until_it_answers(widget: Locator, control: Locator) -> None:
+    """Use a control until the picture is another one."""
+    picture = widget.locator(".widget-html-content").last
+    control.scroll_into_view_if_needed()
+    before = picture.inner_html()
+    kind = control.evaluate("e => e.tagName == 'SELECT' ? 'select' : e.type || 'slider'")
+    for attempt in range(12):
+        match kind:
+            case "select":
+                control.select_option(index=(attempt + 1) % control.locator("option").count())
+            case "checkbox":
+                control.click()
+            case "text":
+                control.fill("a to a" if attempt % 2 == 0 else "to be")
+            case _:
+                control.press("ArrowRight" if attempt < 6 else "ArrowLeft")
+        for _ in range(20):
+            if picture.inner_html() != before:
+                return
+            control.page.wait_for_timeout(50)
+    raise AssertionError(f"a {kind} was moved, and the picture stayed: {widget.inner_text()[:300]}")
 
 
 def test_the_released_notebook_stops_at_the_first_stub_and_says_what_to_write(browser, lab):
-    page = run_all(browser, lab, "released.ipynb")
+    page = run_all(browser, lab, "released/day09_attention.ipynb")
     errors(page).scroll_into_view_if_needed()  # refuses if there is more than one
     screenshot(page, "day09_released")
     last = errors(page).inner_text().strip().splitlines()[-1]
