@@ -1,6 +1,7 @@
 """The prelude (days 0a and 0b): what a language model is, with counting only, and how one learns."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn as nn
@@ -43,9 +44,9 @@ class BigramModel:
 
     def fit(self, ids: Tensor) -> "BigramModel":
         """Count the pairs of neighbours in a (N,) tensor of ids, forgetting any earlier counts. Returns self."""
-        pairs = ids[:-1] * self.vocab_size + ids[1:]  # one number for each pair
-        counts = torch.bincount(pairs, minlength=self.vocab_size**2)
-        self.counts = counts.view(self.vocab_size, self.vocab_size)
+        self.counts = torch.zeros(self.vocab_size, self.vocab_size, dtype=torch.long)
+        for current, following in pairwise(ids.tolist()):
+            self.counts[current, following] += 1
         return self
 
     def probs(self, token_id: int) -> Tensor:
