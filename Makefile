@@ -20,6 +20,7 @@ learn: .venv/has-learn
 test: .venv/has-test
 	ruff check .
 	ruff format --check .
+	codespell
 	python -m autograder.build --check
 	python -m pytest
 
