@@ -11,7 +11,11 @@ from handmade.training import compute_loss
 
 
 class FeedForward(nn.Module):
-    """Each position by itself: widen, bend, narrow again. (B, T, d_model) -> (B, T, d_model)."""
+    """Each position by itself: widen, bend, narrow again. (B, T, d_model) -> (B, T, d_model).
+
+    A linear layer to expansion * d_model channels, a GELU, and a linear layer back to d_model, both with biases.
+    x itself is not added: the block does that.
+    """
 
     def __init__(self, d_model: int, expansion: int = 4):
         super().__init__()
@@ -28,7 +32,8 @@ class FeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     """Attention mixes positions, the feed-forward thinks about each; both add to what came in.
 
-    (B, T, d_model) -> (B, T, d_model). Each has a norm of its own before it (pre-norm, as in GPT-2).
+    (B, T, d_model) -> (B, T, d_model), and so are the modules `attention` and `feed_forward`. Each has a LayerNorm
+    of its own before it, and nothing stands on the road around it (pre-norm, as in GPT-2).
     """
 
     def __init__(self, d_model: int, attention: nn.Module, feed_forward: nn.Module):
@@ -45,7 +50,12 @@ class TransformerBlock(nn.Module):
 
 
 def count_block_params(d_model: int, expansion: int = 4, bias: bool = True) -> int:
-    """Parameters of one block: q, k, v and output projections, feed-forward, two norms."""
+    """Parameters of one block: attention, feed-forward, two norms.
+
+    Attention has four linear layers from d_model to d_model: q, k, v and output. The feed-forward has two, and is
+    expansion * d_model wide inside. A norm has a weight for each channel. With `bias`, a linear layer has one more
+    number for each output, and a norm for each channel.
+    """
     attention = 4 * d_model * d_model
     feed_forward = 2 * expansion * d_model * d_model
     norms = 2 * d_model
@@ -62,7 +72,11 @@ def count_gpt_params(
     bias: bool = True,
     tied: bool = True,
 ) -> int:
-    """Parameters of a whole GPT. A tied head is the token table used again, and costs nothing."""
+    """Parameters of a whole GPT: two tables, the blocks, the last norm, the head.
+
+    The tables have d_model numbers for each token, and for each of block_size positions. A tied head is the token
+    table used again, and costs nothing; one of its own is as large, and never has a bias.
+    """
     token_table = vocab_size * d_model
     position_table = block_size * d_model
     blocks = n_layer * count_block_params(d_model, expansion, bias)
