@@ -39,7 +39,7 @@ def compute_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def train_step(
-    model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, max_norm: float
+    model: nn.Module, batch: tuple[Tensor, Tensor], optimizer: torch.optim.Optimizer, max_norm: float
 ) -> tuple[Tensor, Tensor]:
     """Have the optimizer move the weights once, against the gradient of the batch's loss.
 
