@@ -11,6 +11,8 @@ What is handed to the learner's code is data, or one of these:
     model(learner, table, config={"block_size": 8})  # a model whose forward is the function `table`, run here
     callback(learner, function)                      # a function that is run here
     build(learner, "handmade.tiny.TinyLM", 65, 32)   # an object of the library's, made there
+
+What must be an error is asked with `refused`, which gives the error's message.
 """
 
 from collections.abc import Callable, Iterator
@@ -222,3 +224,18 @@ def _pack(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _pack(each) for key, each in value.items()}
     return value
+
+
+# --- What is refused ----------------------------------------------------------------------------------
+
+
+def refused(call: Callable[[], Any], of: str) -> str:
+    """The message of the ValueError that the learner's code must raise in `call`; fail unless it does."""
+    try:
+        call()
+    except LearnerError as error:
+        if error.type in ("NotImplementedError", "TimeUp", "Died"):
+            raise
+        expect.that(error.type == "ValueError", f"{of} must raise a ValueError, yours raises {error}")
+        return error.message
+    raise expect.Failed(f"{of} must raise a ValueError, yours raises nothing")

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from autograder import expect
 from autograder.examine import run_item
-from autograder.remote import Channel, Learner, LearnerError, build, callback, keep, model
+from autograder.remote import Channel, Learner, LearnerError, build, callback, keep, model, refused
 from autograder.rubric import Item, load_exercises
 from autograder.worker import Worker, run_cell
 from handmade.tiny import FeedForward
@@ -303,3 +303,14 @@ def test_an_object_that_says_it_is_a_number_is_an_object(enter_with):
     )
     with pytest.raises(expect.Failed, match="must return an int"):
         expect.kind(learner.f(), int, of="f")
+
+
+def test_what_must_be_refused_is_told_from_what_is_not(enter_with):
+    learner = enter_with(
+        "def half(n):\n    if n % 2: raise ValueError(f'{n} is odd')\n    return n // 2 if n else None.half"
+    )
+    assert refused(lambda: learner.half(3), "half(3)") == "3 is odd"
+    with pytest.raises(expect.Failed, match="half.2. must raise a ValueError, yours raises nothing"):
+        refused(lambda: learner.half(2), "half(2)")
+    with pytest.raises(expect.Failed, match="yours raises AttributeError"):
+        refused(lambda: learner.half(0), "half(0)")
