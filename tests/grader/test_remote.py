@@ -310,7 +310,7 @@ def test_what_must_be_refused_is_told_from_what_is_not(enter_with):
         "def half(n):\n    if n % 2: raise ValueError(f'{n} is odd')\n    return n // 2 if n else None.half"
     )
     assert refused(lambda: learner.half(3), "half(3)") == "3 is odd"
-    with pytest.raises(expect.Failed, match="half.2. must raise a ValueError, yours raises nothing"):
+    with pytest.raises(expect.Failed, match=r"half\(2\) must raise a ValueError, yours raises nothing"):
         refused(lambda: learner.half(2), "half(2)")
     with pytest.raises(expect.Failed, match="yours raises AttributeError"):
         refused(lambda: learner.half(0), "half(0)")
