@@ -6,6 +6,7 @@
     heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
     valley({"SGD": [(-4, 1), (-3, 0.2)]}, steepness=20)    ways down a long valley, step by step
+    loop([("guess", "4"), ("score", "1 off")])             steps that come round again
     flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
 
 As the last line of a cell each shows itself, with its alt text. They are SVG written here: matplotlib takes too long
@@ -304,7 +305,7 @@ def flow(
         parts.append(
             f'<rect x="36" y="{y[first] - 18}" width="{box + 174}" height="{y[last] - y[first] + 76}" rx="8" '
             f'fill="#f4f4f4" stroke="{GREY}" stroke-dasharray="5 4"/>'
-            f'<text x="{box + 202}" y="{y[last] + 50}" text-anchor="end" font-weight="bold">{escape(words)}</text>'
+            f'<text x="{box + 202}" y="{y[first] + 4}" text-anchor="end" font-weight="bold">{escape(words)}</text>'
         )
     for y_i, (name, shape) in zip(y, steps, strict=True):
         arrow = f"M{middle} {y_i + 32}v38m-4 -6l4 6l4 -6" if y_i != y[-1] else f"M{middle} {y_i + 32}v20"
@@ -414,7 +415,7 @@ def text_windows(
     targets, below = _lanes([places for _, places in windows])
     strip = top + 24 * above + 2  # where the strip begins; it is 24 high
     bottom = strip + 26 + 24 * below
-    width = x0 + cell * len(tokens) + 8
+    width = max(x0 + cell * len(tokens), 8 * len(title)) + 8
     parts = [f'<text x="4" y="20" font-size="14" font-weight="bold">{escape(title)}</text>'] if title else []
     for words, y in (("inputs x", strip - 10), ("text", strip + 16), ("targets y", strip + 42)):
         parts.append(f'<text x="{x0 - 6}" y="{y}" text-anchor="end" fill="{GREY}">{words}</text>')
@@ -529,3 +530,41 @@ def _height(point: tuple[float, float], steepness: float) -> str:
 def _outside(points: Sequence[tuple[float, float]], reach: tuple[float, float]) -> str:
     inside = all(abs(x) <= reach[0] and abs(y) <= reach[1] for x, y in points)
     return "" if inside else "leaves the map, "
+
+
+# --- A loop -------------------------------------------------------------------------------------------
+
+
+def loop(steps: Sequence[tuple[str, str]], middle: str = "") -> Drawing:
+    """Steps that come round again, clockwise from the top left: pairs of a name and what happens there.
+
+    The first half of them stands above, the others below from right to left; `middle` is written between.
+    """
+    box, high, gap, x0, y0 = 200, 52, 48, 8, 8
+    above = -(-len(steps) // 2)
+    places = [(i, 0) if i < above else (2 * above - 1 - i, 1) for i in range(len(steps))]
+    corners = [(x0 + column * (box + gap), y0 + row * (high + 74)) for column, row in places]
+    parts = []
+    for i, ((name, what), (x, y)) in enumerate(zip(steps, corners, strict=True)):
+        next_x, next_y = corners[(i + 1) % len(corners)]
+        if next_y == y:
+            sign = 1 if next_x > x else -1
+            start = f"{x + (box if sign > 0 else 0)} {y + high / 2}h{sign * gap}"
+            head = f"l{-7 * sign} -5m{7 * sign} 5l{-7 * sign} 5"
+        else:
+            sign = 1 if next_y > y else -1
+            start = f"{x + box / 2} {y + (high if sign > 0 else 0)}v{sign * 74}"
+            head = f"l-5 {-7 * sign}m5 {7 * sign}l5 {-7 * sign}"
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="{box}" height="{high}" rx="6" fill="{PAPER}" stroke="{COLOURS[0]}" '
+            f'stroke-width="1.5"/><g text-anchor="middle"><text x="{x + box / 2}" y="{y + 21}" font-size="14" '
+            f'font-weight="bold">{i + 1} · {escape(name)}</text><text x="{x + box / 2}" y="{y + 40}">'
+            f'{escape(what)}</text></g><path d="M{start}{head}" stroke="{INK}" fill="none" stroke-width="1.5"/>'
+        )
+    width, height = 2 * x0 + above * (box + gap) - gap, 2 * y0 + 2 * high + 74
+    parts.append(
+        f'<text x="{width / 2}" y="{height / 2 + 4}" text-anchor="middle" fill="{GREY}">{escape(middle)}</text>'
+    )
+    said = ", ".join(f"{i}. {name} ({what})" for i, (name, what) in enumerate(steps, 1))
+    alt = f"A loop of {len(steps)} steps: {said}; and then again from 1." + (f" {middle}." if middle else "")
+    return drawing("".join(parts), width, height, alt)
