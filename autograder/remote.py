@@ -229,13 +229,14 @@ def _pack(value: Any) -> Any:
 # --- What is refused ----------------------------------------------------------------------------------
 
 
-def refused(call: Callable[[], Any], of: str) -> str:
-    """The message of the ValueError that the learner's code must raise in `call`; fail unless it does."""
+def refused(call: Callable[[], Any], of: str, error: str = "ValueError") -> str:
+    """The message of the error, by default a ValueError, that the learner's code must raise in `call`; else fail."""
+    wanted = f"{of} must raise {'an' if error[0] in 'AEIOU' else 'a'} {error}"
     try:
         call()
-    except LearnerError as error:
-        if error.type in ("NotImplementedError", "TimeUp", "Died"):
+    except LearnerError as raised:
+        if raised.type in ("NotImplementedError", "TimeUp", "Died"):
             raise
-        expect.that(error.type == "ValueError", f"{of} must raise a ValueError, yours raises {error}")
-        return error.message
-    raise expect.Failed(f"{of} must raise a ValueError, yours raises nothing")
+        expect.that(raised.type == error, f"{wanted}, yours raises {raised}")
+        return raised.message
+    raise expect.Failed(f"{wanted}, yours raises nothing")
