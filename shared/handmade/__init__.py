@@ -4,7 +4,7 @@ The modules follow the course. Answers to exercises: prelude (day 0), tokenizers
 embeddings (3), training (4, 17, 20), checkpoints (20), device (17), tiny (5, 7), experiments (6), model (8,
 11-14), attention (9, 10), objective (15), optim (4, 18, 19), history (21), sampling (22, 24-26), search (23),
 generate (27), judging (28).
-Not answers: corpus, plots, widgets, progress, runlog, distributed, check, files, errors.
+Not answers: corpus, calculator, plots, widgets, progress, runlog, distributed, check, files, errors.
 
 Nothing is imported here, so that `import handmade` costs nothing and a notebook says what it uses.
 """

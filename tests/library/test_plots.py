@@ -20,6 +20,7 @@ from handmade.drawings import (
     bars,
     flow,
     heat_map,
+    loop,
     text_windows,
     token_strip,
     valley,
@@ -341,3 +342,16 @@ def test_a_picture_carries_its_alt_text_into_the_notebook():
 def test_a_figure_has_the_axes_that_were_asked_for():
     _, axes = figure(alt="Six charts.", rows=2, columns=3)
     assert axes.shape == (2, 3)
+
+
+def test_a_loop_comes_round():
+    drawn = loop([("guess", "a"), ("score", "b"), ("blame", "c"), ("nudge", "<d>")], middle="1,000 times")
+    assert texts(drawn) == [
+        "1 · guess", "a", "2 · score", "b", "3 · blame", "c", "4 · nudge", "<d>", "1,000 times",
+    ]  # fmt: skip
+    assert "1. guess (a), 2. score (b)" in drawn.alt and "again from 1. 1,000 times." in drawn.alt
+    arrows = [path.get("d") for path in ElementTree.fromstring(drawn.svg).iter(f"{SVG}path")]
+    starts = [tuple(map(float, re.match(r"M([\d.]+) ([\d.]+)", arrow).groups())) for arrow in arrows]
+    directions = [re.search(r"(h-?|v-?)", arrow)[1] for arrow in arrows]
+    assert directions == ["h", "v", "h-", "v-"], "to the right, down, to the left, up: clockwise"
+    assert len(set(starts)) == 4
