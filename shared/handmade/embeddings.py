@@ -9,8 +9,9 @@ from torch import Tensor
 class EmbeddingWithPosition(nn.Module):
     """A learned vector for each token plus one for each position. (B, T) ids -> (B, T, C), C = d_model.
 
-    The tables are the embeddings `token`, (vocab_size, C), and `position`, (max_seq_len, C), both drawn from
-    N(0, 0.02). Learned positions are GPT-2's choice (Radford et al., 2019); newer models rotate instead.
+    The tables are two nn.Embedding: `token`, (vocab_size, C), and `position`, (max_seq_len, C). Both are drawn from
+    a normal distribution with mean 0 and standard deviation 0.02. Learned positions are GPT-2's choice (Radford
+    et al., 2019); most newer models rotate instead.
     """
 
     def __init__(self, vocab_size: int, d_model: int, max_seq_len: int):
@@ -21,15 +22,17 @@ class EmbeddingWithPosition(nn.Module):
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, idx: Tensor) -> Tensor:
-        """(B, T) ids -> (B, T, d_model), for any T up to max_seq_len.
+        """(B, T) ids -> (B, T, d_model): each id's row of `token` plus its place's row of `position`.
+
+        T may be anything from 1 to max_seq_len. What is made here is made on the device of idx.
 
         Raises:
             ValueError: idx has more than max_seq_len positions.
         """
-        T = idx.shape[-1]
-        if self.position.num_embeddings < T:
+        T, longest = idx.shape[1], self.position.num_embeddings
+        if T > longest:
             raise ValueError(
-                f"The sequence has {T} tokens and there are {self.position.num_embeddings} positions: "
+                f"The sequence has {T} tokens and there are {longest} positions: "
                 "crop it, or make max_seq_len larger."
             )
         positions = torch.arange(T, device=idx.device)
@@ -46,16 +49,19 @@ def sinusoidal_position_encoding(seq_len: int, d_model: int, base: float = 10000
     """
     if d_model % 2 != 0:
         raise ValueError(f"d_model is {d_model}: it must be even, for a sine and a cosine of each frequency.")
-    frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (C / 2,)
+    frequencies = base ** (-torch.arange(0, d_model, 2) / d_model)  # (C / 2,), radians per position
     angles = torch.arange(seq_len).unsqueeze(1) * frequencies  # (T, 1) * (C / 2,) -> (T, C / 2)
-    pairs = torch.stack([angles.sin(), angles.cos()], dim=-1)  # (T, C / 2, 2)
-    return pairs.flatten(1)  # (T, C): sine, cosine, sine, cosine, …
+    table = torch.empty(seq_len, d_model)
+    table[:, 0::2] = angles.sin()
+    table[:, 1::2] = angles.cos()
+    return table
 
 
 def nearest_tokens(weight: Tensor, token_id: int, k: int) -> list[int]:
-    """The k tokens whose vectors point most nearly the same way as this token's (cosine), nearest first.
+    """The k ids whose rows point most nearly the same way as this token's (greatest cosine), nearest first.
 
-    weight is an embedding table, (V, C). The token itself is not among them.
+    weight is an embedding table, (V, C), which stays as it is; it may be one that is being trained. The token itself
+    is not among the k.
 
     Raises:
         ValueError: k is not from 1 to V - 1.
