@@ -6,7 +6,13 @@
         ...
 
 A known answer is complete code for the stub. A wrong one says which item it fails, and its docstring is the
-sentence that a learner with the same mistake reads. It is used twice: to test the rubric (it must lose exactly
+sentence that a learner with the same mistake reads. Where the mistake is a few words in a long answer, those are
+written instead, and what they stand for in the model answer:
+
+    slip("day08.GPTConfig", "head_size", "head_size is divided with /, which makes a float.",
+         ("self.n_embd // self.n_head", "self.n_embd / self.n_head"))
+
+ It is used twice: to test the rubric (it must lose exactly
 that item) and to diagnose learners (`autograder.examine` compares outputs). A right one must lose nothing.
 """
 
@@ -18,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from autograder.rubric import import_all
+from autograder.rubric import import_all, load_exercises
 
 
 @dataclass(frozen=True)
@@ -29,18 +35,26 @@ class KnownAnswer:
     code: Any  # the function or class
     sentence: str
     fails: frozenset[str]
+    written: str = ""  # its source, where that stands in no file
 
     @property
     def right(self) -> bool:
         return not self.fails
 
     def source(self) -> str:
-        """What a learner would have written in the cell: the code without its decorator and docstring."""
+        """What a learner would have written in the cell: the code without its decorator and docstring.
+
+        A class of the same file that it builds on comes before it: known answers that change one method each.
+        """
+        if self.written:
+            return self.written
         definition = self._definition()
-        definition.decorator_list = []
+        definition.decorator_list = definition.decorator_list[1:]  # the first is ours: `wrong` or `right`
         if ast.get_docstring(definition) == self.sentence and len(definition.body) > 1:
             definition.body = definition.body[1:]
-        return ast.unparse(definition) + "\n"
+        bases = getattr(self.code, "__bases__", ())
+        own = [inspect.getsource(base) for base in bases if base.__module__ == self.code.__module__]
+        return "\n\n".join([*own, ast.unparse(definition) + "\n"])
 
     def _definition(self) -> ast.FunctionDef | ast.ClassDef:
         if not inspect.isclass(self.code):
@@ -65,6 +79,20 @@ def wrong(exercise: str, fails: str | tuple[str, ...]) -> Callable[[Any], KnownA
 def right(exercise: str) -> Callable[[Any], KnownAnswer]:
     """Register the decorated function or class as a correct answer written in another way."""
     return _register(exercise, frozenset())
+
+
+def slip(exercise: str, fails: str | tuple[str, ...], sentence: str, *changes: tuple[str, str]) -> None:
+    """Register the model answer with words changed, (those in it, those in their place), as a known wrong answer."""
+    reference = load_exercises()[exercise].reference()
+    written = inspect.getsource(reference)
+    for old, new in changes:
+        if old not in written:
+            raise ValueError(f"{exercise}: the model answer does not hold {old!r}")
+        written = written.replace(old, new)
+    namespace = dict(vars(inspect.getmodule(reference)))
+    exec(compile(written, f"<{exercise}>", "exec"), namespace)
+    aimed = frozenset([fails] if isinstance(fails, str) else fails)
+    _registry.append(KnownAnswer(exercise, namespace[reference.__name__], sentence, aimed, written))
 
 
 def _register(exercise: str, fails: frozenset[str]) -> Callable[[Any], KnownAnswer]:

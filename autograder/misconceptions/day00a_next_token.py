@@ -252,69 +252,57 @@ def next_token_loss(logits, targets):
 # --- BigramModel ----------------------------------------------------------------------------------------
 
 
-@wrong("day00a.BigramModel", fails="counts")
-class BigramModel:
-    """Rows and columns are swapped: the row must be the current token, the column the next one."""
+class Right:
+    """What is right, for the answers below: each does one thing differently."""
 
     def __init__(self, vocab_size, alpha=1.0):
         self.vocab_size, self.alpha = vocab_size, alpha
+
+    def fit(self, ids):
+        V = self.vocab_size
+        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
+        return self
+
+    def probs(self, token_id):
+        row = self.counts[token_id] + self.alpha
+        if row.sum() == 0:
+            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
+        return row / row.sum()
+
+
+@wrong("day00a.BigramModel", fails="counts")
+class BigramModel(Right):
+    """Rows and columns are swapped: the row must be the current token, the column the next one."""
 
     def fit(self, ids):
         V = self.vocab_size
         self.counts = torch.bincount(ids[1:] * V + ids[:-1], minlength=V * V).view(V, V)
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="counts")
-class BigramModel:
+class BigramModel(Right):
     """The last pair is lost: N tokens make N - 1 pairs."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         V = self.vocab_size
         self.counts = torch.bincount(ids[:-2] * V + ids[1:-1], minlength=V * V).view(V, V)
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="counts")
-class BigramModel:
+class BigramModel(Right):
     """A pair counts once, however often it occurs (= 1 where += 1 belongs)."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         self.counts = torch.zeros(self.vocab_size, self.vocab_size, dtype=torch.long)
         self.counts[ids[:-1], ids[1:]] = 1
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="counts")
-class BigramModel:
+class BigramModel(Right):
     """Every other pair is skipped: each token has a next one, so the pairs overlap."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         self.counts = torch.zeros(self.vocab_size, self.vocab_size, dtype=torch.long)
@@ -322,19 +310,10 @@ class BigramModel:
             self.counts[ids[i], ids[i + 1]] += 1
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="counts")
-class BigramModel:
+class BigramModel(Right):
     """alpha is put into the counts, and added again by probs."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         self.counts = torch.full((self.vocab_size, self.vocab_size), float(self.alpha))
@@ -342,15 +321,9 @@ class BigramModel:
             self.counts[ids[i], ids[i + 1]] += 1
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="again")
-class BigramModel:
+class BigramModel(Right):
     """A second fit adds to the counts of the first: start from zeros each time."""
 
     def __init__(self, vocab_size, alpha=1.0):
@@ -362,42 +335,19 @@ class BigramModel:
             self.counts[ids[i], ids[i + 1]] += 1
         return self
 
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
 
 @wrong("day00a.BigramModel", fails="itself")
-class BigramModel:
+class BigramModel(Right):
     """fit returns nothing: `return self` is missing."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         V = self.vocab_size
         self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
 
 
 @wrong("day00a.BigramModel", fails="shares")
-class BigramModel:
+class BigramModel(Right):
     """An alpha of 0 is taken for one that was not given (alpha or 1.0), and smooths all the same."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id] + (self.alpha or 1.0)
@@ -405,16 +355,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails=("shares", "smoothing"))
-class BigramModel:
+class BigramModel(Right):
     """The counts are divided by the number of all pairs, not by the sum of their row."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id] + self.alpha
@@ -424,16 +366,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="smoothing")
-class BigramModel:
+class BigramModel(Right):
     """alpha is missing in the denominator: the shares sum to more than 1."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id]
@@ -443,16 +377,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="smoothing")
-class BigramModel:
+class BigramModel(Right):
     """alpha is added to the denominator once: each of V counts grew by it, so the sum grows by alpha times V."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id] + self.alpha
@@ -462,16 +388,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="smoothing")
-class BigramModel:
+class BigramModel(Right):
     """Only counts of 0 are raised to alpha: it belongs to every count."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id].float()
@@ -482,16 +400,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="unseen")
-class BigramModel:
+class BigramModel(Right):
     """A row without counts is divided by its sum, 0 / 0, which is NaN: give each token the same share."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id] + self.alpha
@@ -499,16 +409,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="unseen")
-class BigramModel:
+class BigramModel(Right):
     """After a token never seen all shares are 0, so they do not sum to 1."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        V = self.vocab_size
-        self.counts = torch.bincount(ids[:-1] * V + ids[1:], minlength=V * V).view(V, V)
-        return self
 
     def probs(self, token_id):
         row = self.counts[token_id] + self.alpha
@@ -516,11 +418,8 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="kept")
-class BigramModel:
+class BigramModel(Right):
     """alpha is added in place (+=) to a row of the counts, and once more at every call."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         self.counts = torch.zeros(self.vocab_size, self.vocab_size)
@@ -537,51 +436,36 @@ class BigramModel:
 
 
 @wrong("day00a.BigramModel", fails="formula")
-class BigramModel:
+class BigramModel(Right):
     """The counts are numbers of 8 bits (uint8), which start again from 0 after 255."""
 
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
+    def fit(self, ids):
+        super().fit(ids)
+        self.counts = self.counts.to(torch.uint8)
+        return self
+
+
+@right("day00a.BigramModel")
+class BigramModel(Right):
+    """In plain lists, which become a tensor at the end."""
 
     def fit(self, ids):
-        self.counts = torch.zeros(self.vocab_size, self.vocab_size, dtype=torch.uint8)
+        table = [[0] * self.vocab_size for _ in range(self.vocab_size)]
         for i in range(len(ids) - 1):
-            self.counts[ids[i], ids[i + 1]] += 1
+            table[ids[i]][ids[i + 1]] += 1
+        self.counts = torch.tensor(table)
         return self
 
     def probs(self, token_id):
-        row = self.counts[token_id].float() + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
+        total = int(self.counts[token_id].sum()) + self.alpha * self.vocab_size
+        if total == 0:
+            return torch.tensor([1 / self.vocab_size] * self.vocab_size)
+        return torch.tensor([(count.item() + self.alpha) / total for count in self.counts[token_id]])
 
 
 @right("day00a.BigramModel")
-class BigramModel:
-    """All pairs at once, one number for each."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
-
-    def fit(self, ids):
-        pairs = ids[:-1] * self.vocab_size + ids[1:]
-        counts = torch.bincount(pairs, minlength=self.vocab_size**2)
-        self.counts = counts.view(self.vocab_size, self.vocab_size)
-        return self
-
-    def probs(self, token_id):
-        row = self.counts[token_id] + self.alpha
-        if row.sum() == 0:
-            return torch.full((self.vocab_size,), 1.0 / self.vocab_size)
-        return row / row.sum()
-
-
-@right("day00a.BigramModel")
-class BigramModel:
+class BigramModel(Right):
     """Added up in place by indices, as floats, and smoothed in float64."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         self.counts = torch.zeros(self.vocab_size, self.vocab_size)
@@ -596,11 +480,8 @@ class BigramModel:
 
 
 @right("day00a.BigramModel")
-class BigramModel:
+class BigramModel(Right):
     """With a Counter for each token, and the table from those."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         from collections import Counter, defaultdict
@@ -620,11 +501,8 @@ class BigramModel:
 
 
 @right("day00a.BigramModel")
-class BigramModel:
+class BigramModel(Right):
     """With tables of zeros and ones, multiplied: one product counts every pair."""
-
-    def __init__(self, vocab_size, alpha=1.0):
-        self.vocab_size, self.alpha = vocab_size, alpha
 
     def fit(self, ids):
         ones = torch.eye(self.vocab_size)[ids]  # (N, V)

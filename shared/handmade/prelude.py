@@ -21,7 +21,7 @@ def softmax(logits: Tensor) -> Tensor:
 
 
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean of -ln p(target), in nats. logits (..., V), targets (...) of ids -> a tensor with one number.
+    """The mean of -ln p(target), in nats: logits (..., V) and targets (...) of ids -> a tensor of shape ().
 
     Also known as the cross-entropy. It stays finite for scores of any size: ln softmax(x) is x - ln Σ e^x.
     """
