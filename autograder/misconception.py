@@ -6,14 +6,14 @@
         ...
 
 A known answer is complete code for the stub. A wrong one says which item it fails, and its docstring is the
-sentence that a learner with the same mistake reads. Where the mistake is a few words in a long answer, those are
-written instead, and what they stand for in the model answer:
+sentence that a learner with the same mistake reads. It is used twice: to test the rubric (it must lose exactly
+that item) and to diagnose learners (`autograder.examine` compares outputs). A right one must lose nothing.
+
+Where the mistake is a few words in a long answer, only those are written, after the words of the model answer in
+whose place they stand:
 
     slip("day08.GPTConfig", "head_size", "head_size is divided with /, which makes a float.",
          ("self.n_embd // self.n_head", "self.n_embd / self.n_head"))
-
- It is used twice: to test the rubric (it must lose exactly
-that item) and to diagnose learners (`autograder.examine` compares outputs). A right one must lose nothing.
 """
 
 import ast
@@ -49,7 +49,7 @@ class KnownAnswer:
         if self.written:
             return self.written
         definition = self._definition()
-        definition.decorator_list = definition.decorator_list[1:]  # the first is ours: `wrong` or `right`
+        definition.decorator_list = [d for d in definition.decorator_list if not _is_ours(d)]
         if ast.get_docstring(definition) == self.sentence and len(definition.body) > 1:
             definition.body = definition.body[1:]
         bases = getattr(self.code, "__bases__", ())
@@ -69,6 +69,10 @@ class KnownAnswer:
             and ast.get_docstring(node) == inspect.getdoc(self.code)
         )
         return definition
+
+
+def _is_ours(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("wrong", "right")
 
 
 def wrong(exercise: str, fails: str | tuple[str, ...]) -> Callable[[Any], KnownAnswer]:
