@@ -187,6 +187,8 @@ def build(worker: Worker, answer: str, args: tuple, kwargs: dict, state: dict | 
     made = getattr(importlib.import_module(module), name)(*worker.unpack(args), **worker.unpack(kwargs))
     if state is not None:
         made.load_state_dict(state)
+    if isinstance(made, nn.Module):
+        made.to(worker.device)
     return worker.store(made)
 
 

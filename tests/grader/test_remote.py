@@ -131,6 +131,11 @@ def test_an_object_of_the_librarys_is_made_with_our_weights(enter_with):
     torch.testing.assert_close(learner.double(theirs, x), 2 * ours(x).detach())
 
 
+def test_a_model_is_made_on_the_device_where_its_inputs_will_be():
+    layer = build(Learner(Channel(Worker({}, device="meta").answer)), "torch.nn.Linear", 4, 3)
+    assert layer.weight.is_meta and layer(torch.ones(2, 4, device="meta")).is_meta
+
+
 # --- A learner's optimizer ----------------------------------------------------------------------------
 
 OPTIMIZER = """
