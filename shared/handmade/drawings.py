@@ -355,7 +355,8 @@ def token_strip(
     """
     parts, y = [], 0
     for title, tokens in strips.items():
-        parts.append(f'<text x="4" y="{y + 18}" font-size="14" font-weight="bold">{escape(title)}</text>')
+        words = f"{title} · {_number_of(tokens)}" if title else _number_of(tokens)
+        parts.append(f'<text x="4" y="{y + 18}" font-size="14" font-weight="bold">{escape(words)}</text>')
         drawn, y = _boxes(tokens, (ids or {}).get(title), marked, width, y + 28)
         parts += drawn
     alt = " ".join(_strip_in_words(title, tokens, marked) for title, tokens in strips.items())
@@ -391,11 +392,15 @@ def _boxes(tokens, ids, marked, width, y) -> tuple[list[str], int]:
     return parts, y + line + 6
 
 
+def _number_of(tokens) -> str:
+    return f"{len(tokens)} token{'s' if len(tokens) != 1 else ''}"
+
+
 def _strip_in_words(title, tokens, marked) -> str:
     words = ", ".join(f"“{visible(token)}”" for token in tokens[:SPELLED_OUT])
     more = f" and {len(tokens) - SPELLED_OUT} more" if len(tokens) > SPELLED_OUT else ""
     thick = ", ".join(f"“{visible(token)}”" for token in dict.fromkeys(tokens) if token in marked)
-    return f"{title}: {len(tokens)} tokens: {words}{more}." + (f" Marked: {thick}." if thick else "")
+    return f"{title}: {_number_of(tokens)}: {words}{more}." + (f" Marked: {thick}." if thick else "")
 
 
 # --- Windows over a text ------------------------------------------------------------------------------

@@ -229,8 +229,8 @@ def test_a_strip_has_a_box_a_word_and_an_id_for_each_token():
     drawn = token_strip({"one": TOKENS, "two": ["x"]}, ids={"one": range(300, 307)})
     assert len(boxes(drawn)) == len(TOKENS) + 1
     words = texts(drawn)
-    assert words[0] == "one" and words[1:15:2] == ["the", "␣cat", "⏎", "日本", "<&>", "the", "the"]
-    assert words[2:16:2] == [str(i) for i in range(300, 307)] and words[15:] == ["two", "x"]
+    assert words[0] == "one · 7 tokens" and words[1:15:2] == ["the", "␣cat", "⏎", "日本", "<&>", "the", "the"]
+    assert words[2:16:2] == [str(i) for i in range(300, 307)] and words[15:] == ["two · 1 token", "x"]
 
 
 def test_neighbours_on_a_strip_are_told_apart_by_their_borders():
