@@ -512,9 +512,9 @@ def valley(
     )
     words = [f"Contour lines of the valley ½(x² + {steepness:g} y²), lowest at (0, 0)."]
     for name, points in paths.items():
-        (x, y), (last_x, last_y) = points[0], points[-1]
+        first, last = (", ".join(f"{round(n, 2) + 0:g}" for n in points[i]) for i in (0, -1))  # and -0 is 0
         words.append(
-            f"{name}: {len(points) - 1} steps from ({x:.2f}, {y:.2f}) to ({last_x:.2f}, {last_y:.2f}), "
+            f"{name}: {len(points) - 1} steps from ({first}) to ({last}), "
             f"{_outside(points, reach)}height {_height(points[-1], steepness)}."
         )
     return drawing(parts, width + 2 * edge, height + 22 + 20 * len(paths), " ".join(words))

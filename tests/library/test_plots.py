@@ -286,7 +286,7 @@ def test_a_token_that_is_nobodys_target_has_a_stroke_and_is_named():
 
 
 def test_a_path_down_the_valley_stands_where_its_points_stand():
-    drawing = valley({"SGD": [(-4, 1), (-2, -0.5), (0, 0)], "<other>": [(-4, 1), (1, 0.1)]}, steepness=20)
+    drawing = valley({"SGD": [(-4, 1), (-2, -0.5), (-0.0, 0)], "<other>": [(-4, 1), (1, 0.1)]}, steepness=20)
     first, _ = re.findall(r'd="M(-?[\d.]+ -?[\d.]+(?:L[\d. -]+)+)" fill="none"', drawing.svg)
     places = [[float(n) for n in point.split()] for point in first.split("L")]
     (x0, y0), (x1, y1), (lowest_x, lowest_y) = places
@@ -296,8 +296,8 @@ def test_a_path_down_the_valley_stands_where_its_points_stand():
     assert "<other>: height 0.6" in texts(drawing), "½(1 + 20 · 0.01)"
     assert drawing.alt == (
         "Contour lines of the valley ½(x² + 20 y²), lowest at (0, 0). "
-        "SGD: 2 steps from (-4.00, 1.00) to (0.00, 0.00), height 0. "
-        "<other>: 1 steps from (-4.00, 1.00) to (1.00, 0.10), height 0.6."
+        "SGD: 2 steps from (-4, 1) to (0, 0), height 0. "
+        "<other>: 1 steps from (-4, 1) to (1, 0.1), height 0.6."
     )
 
 
