@@ -18,18 +18,20 @@ from handmade.tokenizers import CharTokenizer
 
 
 def shift(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs and targets: (N,) ids -> x (N - 1,) and y (N - 1,), where y[t] is the token after x[t]."""
+    """Inputs and targets: (N,) ids -> x (N - 1,) and y (N - 1,), where y[t] is the token that follows x[t]."""
     return ids[:-1], ids[1:]
 
 
 class TextDataset(Dataset):
     """Windows that lie side by side: item i is (x, y), both (block_size,), y one token later than x.
 
-    The last target of a window is the first input of the next, so each token after the first is a target
-    exactly once. What is left at the end, too short for a window, is not used.
+    ids is (N,). Window i begins at token i * block_size. The last target of a window is the first input of the next,
+    so each token after the first is a target exactly once. What is left at the end, too short for a window, is not
+    used. len(dataset) is the number of windows.
 
     Raises:
         ValueError: ids has fewer than block_size + 1 tokens.
+        IndexError: dataset[i] where there is no window i; this is what ends a `for` loop over the dataset.
     """
 
     def __init__(self, ids: Tensor, block_size: int):
@@ -46,7 +48,7 @@ class TextDataset(Dataset):
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         if not 0 <= i < len(self):
-            raise IndexError(f"window {i} of {len(self)}")
+            raise IndexError(f"There is no window {i}: there are {len(self)}, and the first is number 0.")
         start = i * self.block_size
         return shift(self.ids[start : start + self.block_size + 1])
 
@@ -54,11 +56,11 @@ class TextDataset(Dataset):
 def train_val_split(ids: Tensor, train_ratio: float = 0.9) -> tuple[Tensor, Tensor]:
     """Cut (N,) ids in two: the first int(train_ratio * N) for training, the rest for validation.
 
-    One cut, not a random choice of windows: neighbours share most of their text, so a random choice would
+    One cut, and no random choice: windows that overlap share most of their text, so a random choice of them would
     validate on what was trained on.
 
     Raises:
-        ValueError: train_ratio is not between 0 and 1.
+        ValueError: train_ratio is not above 0 and below 1.
     """
     if not 0 < train_ratio < 1:
         raise ValueError(f"train_ratio is {train_ratio}: it must lie between 0 and 1, for instance 0.9.")
@@ -67,9 +69,11 @@ def train_val_split(ids: Tensor, train_ratio: float = 0.9) -> tuple[Tensor, Tens
 
 
 def make_loader(dataset: Dataset, batch_size: int, shuffle: bool = True, seed: int = 0) -> DataLoader:
-    """Batches of a dataset: x and y become (B, T); the last batch may be smaller.
+    """Batches of a dataset's windows: each is x and y, both (batch_size, block_size); the last may have fewer rows.
 
-    With shuffle, every epoch has another order; two loaders with one seed have the same orders.
+    A loop over the loader is an epoch: every window comes once. Without shuffle they come in the order of the text.
+    With shuffle, every epoch has another order, and two loaders with one seed have the same orders, whatever else
+    draws random numbers.
     """
     generator = torch.Generator().manual_seed(seed)
     return DataLoader(dataset, batch_size=batch_size, shuffle=shuffle, generator=generator)
