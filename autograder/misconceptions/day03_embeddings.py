@@ -29,6 +29,24 @@ class EmbeddingWithPosition(nn.Module):
         return self.token(idx) + self.position(torch.arange(B, device=idx.device).unsqueeze(1))
 
 
+@wrong("day03.EmbeddingWithPosition", fails=("position_rows", "batch", "too_long", "gradient", "device"))
+class EmbeddingWithPosition(nn.Module):
+    """T is read from idx.shape[0], which is the number of texts: the number of tokens is idx.shape[1]."""
+
+    def __init__(self, vocab_size, d_model, max_seq_len):
+        super().__init__()
+        self.token = nn.Embedding(vocab_size, d_model)
+        self.position = nn.Embedding(max_seq_len, d_model)
+        nn.init.normal_(self.token.weight, std=0.02)
+        nn.init.normal_(self.position.weight, std=0.02)
+
+    def forward(self, idx):
+        T = idx.shape[0]
+        if T > self.position.num_embeddings:
+            raise ValueError("too long")
+        return self.token(idx) + self.position(torch.arange(T, device=idx.device))
+
+
 @wrong("day03.EmbeddingWithPosition", fails="batch")
 class EmbeddingWithPosition(nn.Module):
     """The places are counted on from one row of the batch to the next: each row must begin at place 0."""
@@ -389,6 +407,38 @@ class EmbeddingWithPosition(nn.Module):
         if idx.shape[1] > self.position.num_embeddings:
             raise ValueError("too long")
         return self.token(idx) + self.position(torch.arange(idx.shape[1], device=idx.device))
+
+
+@wrong(
+    "day03.EmbeddingWithPosition",
+    fails=(
+        "tables",
+        "start",
+        "token_rows",
+        "position_rows",
+        "batch",
+        "every_length",
+        "too_long",
+        "gradient",
+        "device",
+        "all_in_all",
+    ),
+)
+class EmbeddingWithPosition(nn.Module):
+    """The tables have other names: they must be called `token` and `position`, so that others find them."""
+
+    def __init__(self, vocab_size, d_model, max_seq_len):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, d_model)
+        self.position_embedding = nn.Embedding(max_seq_len, d_model)
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.position_embedding.weight, std=0.02)
+
+    def forward(self, idx):
+        if idx.shape[1] > self.position_embedding.num_embeddings:
+            raise ValueError("too long")
+        places = torch.arange(idx.shape[1], device=idx.device)
+        return self.token_embedding(idx) + self.position_embedding(places)
 
 
 @right("day03.EmbeddingWithPosition")
@@ -824,7 +874,9 @@ def nearest_tokens(weight, token_id, k):
         raise ValueError("k")
     with torch.no_grad():
         similarity = (weight @ weight[token_id]).div(weight.norm(dim=1))
-        similarity = similarity.masked_fill(torch.arange(len(weight)) == token_id, -torch.inf)
+        similarity = similarity.masked_fill(
+            torch.arange(len(weight), device=weight.device) == token_id, -torch.inf
+        )
         return [int(i) for i in similarity.sort(descending=True).indices[:k]]
 
 

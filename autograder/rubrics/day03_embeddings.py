@@ -195,6 +195,7 @@ def made(learner: Learner, rand: Rand) -> tuple[tuple[int, int, int], Remote, li
     """
     asked = sizes(rand)
     embed = learner.EmbeddingWithPosition(*asked)
+    embed.to(keep(learner, torch.zeros(1)).device)  # where the ids will be handed over
     shapes = [shape_of(embed.token, "token"), shape_of(embed.position, "position")]
     tables = [rand.normal(*shape, scale=0.02) for shape in shapes]
     embed.load_state_dict(dict(zip(("token.weight", "position.weight"), tables, strict=True)), strict=False)
