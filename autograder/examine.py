@@ -208,6 +208,9 @@ def diagnose(
 ) -> str:
     """The sentence of the known wrong answer that gives what the learner's code gave, or ""."""
     failed = {item.item for item in result.failed}
+    steady = {item.name for item in transcripts if item.steady}
+    # Where what was returned cannot be compared, all the rest must be the same.
+    to_explain = failed if failed <= steady else steady
     best, most = "", 0
     for known in load_known_answers().get(exercise.name, []):
         if not known.fails & failed:
@@ -215,10 +218,10 @@ def diagnose(
         same = {
             item.name
             for item, transcript in transcripts.items()
-            if alike(transcript, known_transcript(known, exercise, item, seed))
+            if item.steady and alike(transcript, known_transcript(known, exercise, item, seed))
         }
         # It must explain every failure; the closest match wins.
-        if failed <= same and len(same) > most:
+        if to_explain <= same and len(same) > most:
             best, most = known.sentence, len(same)
     return best
 

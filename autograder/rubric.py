@@ -42,6 +42,7 @@ class Item:
     statement: str  # one sentence, shown to the learner
     check: Check
     whole: bool = False
+    steady: bool = True  # the same code returns the same again, in another process too
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ class FreeAnswer:
         return self.name.replace(".", "-")
 
 
-def item(points: int, whole: bool = False) -> Callable[[Check], Item]:
-    """Mark a function as an item worth `points`."""
+def item(points: int, whole: bool = False, steady: bool = True) -> Callable[[Check], Item]:
+    """Mark a function as an item worth `points`. One that trains is not `steady`: with each step rounding grows."""
 
     def make(check: Check) -> Item:
         statement = inspect.getdoc(check)
         if not statement:
             raise TypeError(f"item {check.__name__} needs a docstring: it is what the learner reads")
-        return Item(check.__name__, points, statement, check, whole)
+        return Item(check.__name__, points, statement, check, whole, steady)
 
     return make
 

@@ -818,20 +818,7 @@ def generate(model, ids, max_new_tokens, temperature=1.0, generator=None):
 @wrong("day07.generate", fails="temperature")
 @torch.no_grad()
 def generate(model, ids, max_new_tokens, temperature=1.0, generator=None):
-    """The temperature is not used."""
-    if temperature <= 0:
-        raise ValueError("the temperature must be above 0")
-    for _ in range(max_new_tokens):
-        logits, _ = model(ids[-model.block_size :].unsqueeze(0))
-        probs = torch.softmax(logits[0, -1], dim=-1)
-        ids = torch.cat([ids, torch.multinomial(probs, 1, generator=generator)])
-    return ids
-
-
-@wrong("day07.generate", fails="temperature")
-@torch.no_grad()
-def generate(model, ids, max_new_tokens, temperature=1.0, generator=None):
-    """The probabilities are divided by the temperature, after the softmax: that leaves their ratios as they were."""
+    """The temperature has no effect: it is not used, or divides the shares after the softmax, all alike."""
     if temperature <= 0:
         raise ValueError("the temperature must be above 0")
     for _ in range(max_new_tokens):

@@ -144,7 +144,7 @@ class TinyLM:
             "with silent feed-forwards every token gets the same logits: x = x + block(x), not x = block(x)",
         )
 
-    @item(3)
+    @item(3, steady=False)
     def training(learner: Learner, rand: Rand):
         """Trained, its loss comes close to the bigram floor of the text, and is never below it."""
         Drawn(rand).model(learner)
@@ -408,7 +408,7 @@ class Drawn:
         self.rand = rand
         V, d, T = self.V, self.d, self.T = rand.integer(11, 15), rand.integer(16, 24), rand.integer(6, 9)
         shapes = [(V, d), (T, d), (4 * d, d), (d, 4 * d), (4 * d,)]
-        self.weights = {shape: rand.normal(*shape, scale=0.4) for shape in shapes}
+        self.weights = {shape: rand.normal(*shape, scale=0.2) for shape in shapes}
         self.weights[d,] = 1.0 + rand.normal(d, scale=0.4)  # a norm's weight is one of these
 
     def batch(self, rows: int) -> Tensor:
