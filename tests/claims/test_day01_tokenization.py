@@ -141,7 +141,7 @@ def test_what_the_play_teaches(day):
 
 
 def test_the_order_of_the_merges_matters(day, capsys):
-    """Part 9: lone by hand; and the latest first cuts about half of the play's words in another way (errata B12)."""
+    """Part 9: lone by hand; and the latest first cuts about half of the play's words in another way."""
     two = {(ord("o"), ord("n")): 256, (ord("l"), ord("o")): 257}
     assert day["encode_bpe"]("lone", two) == [ord("l"), 256, ord("e")]
     said = printed(capsys, code("def latest_first"), day)
@@ -153,7 +153,7 @@ def test_the_order_of_the_merges_matters(day, capsys):
 
 
 def test_half_a_character(day):
-    """Part 10: token by token, é becomes two question marks; nothing that was never seen is lost (errata A13)."""
+    """Part 10: token by token, é becomes two question marks; nothing that was never seen is lost."""
     merges, _ = day["learned_from_play"]()
     assert "".join(day["decode_bpe"]([i], merges) for i in (195, 169)) == "\ufffd\ufffd"
     for text in ("naïve 日本 #1", "Hello, world!", "\x00\t🙂"):
@@ -193,7 +193,7 @@ def test_what_merges_are_worth(day, capsys):
 
 
 def test_gpt2_s_tokens_are_real(day, gpt2):
-    """Part 14: ids and pieces as tiktoken gives them (errata C8 and C9), where GPT-2's vocabulary can be had."""
+    """Part 14: ids and pieces as tiktoken gives them, where GPT-2's vocabulary can be had."""
     exec(code("GPT2 = {"), day)
     for text, (ids, tokens) in day["GPT2"].items():
         assert "".join(tokens) == text and len(ids) == len(tokens)
