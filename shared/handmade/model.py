@@ -23,8 +23,11 @@ from handmade.experiments import batch_floor
 class GPTConfig:
     """The sizes of a GPT. The defaults are GPT-2 small's.
 
+    vocab_size, block_size, n_layer, n_head and n_embd are whole numbers, 1 or more; n_embd is a multiple of n_head;
+    dropout is at least 0 and less than 1.
+
     Raises:
-        ValueError: a value that no model can have; the message names the field.
+        ValueError: a value is none of that; the message names the field.
     """
 
     vocab_size: int = 50257
@@ -49,7 +52,7 @@ class GPTConfig:
 
     @property
     def head_size(self) -> int:
-        """Channels of one head."""
+        """Channels of one head, a whole number."""
         return self.n_embd // self.n_head
 
 
@@ -61,7 +64,12 @@ GPT2 = GPTConfig(dropout=0.1)
 
 
 class GPTSkeleton(nn.Module):
-    """A GPT whose blocks do nothing yet: embeddings, blocks, norm, head. (B, T) ids -> (B, T, vocab_size)."""
+    """A GPT whose blocks do nothing yet: embeddings, blocks, norm, head.
+
+    self.transformer is an nn.ModuleDict: "wte" and "wpe", the tables of tokens and of places; "h", an nn.ModuleList
+    of n_layer nn.Identity; "ln_f", an nn.LayerNorm, with a bias where the config says so. self.lm_head is an
+    nn.Linear without a bias.
+    """
 
     def __init__(self, config: GPTConfig):
         super().__init__()
@@ -77,6 +85,11 @@ class GPTSkeleton(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """idx (B, T) -> logits (B, T, vocab_size) and the loss over all targets (B, T) but -1; without any, None.
+
+        Raises:
+            ValueError: T is more than block_size; the message names block_size.
+        """
         T = idx.shape[1]
         if T > self.config.block_size:
             raise ValueError(
