@@ -74,7 +74,7 @@ class Session:
             raise Missing(f"The cell of `{name}` is not valid Python: {answer.problem}.")
         while True:  # each time round, one cell more is shortened or left out
             process = self.ready.pop(exercise, None) or self._start(exercise)
-            stand_ins = [e.answer for e in before(exercise)] if corrected else []
+            stand_ins = earlier_answers(exercise) if corrected else {}
             names = self._run(process, stand_ins)
             if names is not None:
                 break
@@ -106,7 +106,7 @@ class Session:
         except OSError as error:
             raise NotJailed(f"what starts workers is gone: {error.strerror or error}") from None
 
-    def _run(self, process: Process, stand_ins: list[str]) -> list[str] | None:
+    def _run(self, process: Process, stand_ins: dict[str, str]) -> list[str] | None:
         """Run the notebook in a process; the names that it defines, or None if a cell took the process with it."""
         channel = Channel(process.send)
         for cell in self.cells:
@@ -134,9 +134,8 @@ class Session:
                     if took > SLOW and not process.gone:
                         self.shortened.add(cell)
         process.allow(SETTLING)
-        modules = {name: module for module, _, name in (answer.rpartition(".") for answer in stand_ins)}
         try:
-            names = channel.ask("settle", stand_ins=modules)
+            names = channel.ask("settle", stand_ins=stand_ins)
         except LearnerError as error:  # it broke what importing needs, or ended in the background
             process.close()
             raise Missing(f"The notebook as a whole cannot be used: {error}.") from None
@@ -163,7 +162,9 @@ def branch(nursery: Nursery | Spawner, exercise: Exercise) -> Branch | Spawned:
     compileall.compile_dir(folder, quiet=2, legacy=True)
     for source in folder.rglob("*.py"):
         source.unlink()
-    modules = dict.fromkeys(
-        other.answer.rpartition(".")[0] for other in before(exercise)
-    )  # of which answers stand in
-    return nursery.branch(exercise.answer, released(exercise.day).setup, list(modules))
+    return nursery.branch(exercise.answer, released(exercise.day).setup, earlier_answers(exercise))
+
+
+def earlier_answers(exercise: Exercise) -> dict[str, str]:
+    """What stands in for a learner's earlier answers of the day: names, and the library's modules that have them."""
+    return {other.defines: other.answer.rpartition(".")[0] for other in before(exercise)}

@@ -102,8 +102,12 @@ class Worker:
 # --- A notebook ---------------------------------------------------------------------------------------
 
 
-def setup(worker: Worker, statements: list[str]) -> None:
-    """Run the instructor's statements, no request. What fails is of no use to an exercise: a widget, a result."""
+def setup(worker: Worker, statements: list[str], stand_ins: dict[str, str]) -> None:
+    """Run the instructor's statements, no request. What fails is of no use to an exercise: a widget, a result.
+
+    `stand_ins` are names of the day's earlier answers and the library's modules of which they are taken: where a
+    learner's own is not to be had, what names it must run all the same.
+    """
     worker.namespace |= {
         "__name__": "__main__",
         "get_ipython": Kernel,
@@ -114,6 +118,12 @@ def setup(worker: Worker, statements: list[str]) -> None:
             run_cell(statement, "setup", worker.namespace)
         except Exception:
             continue
+    take(worker, stand_ins)
+
+
+def take(worker: Worker, stand_ins: dict[str, str]) -> None:
+    for name, module in stand_ins.items():
+        worker.namespace[name] = getattr(importlib.import_module(module), name)
 
 
 def cell(worker: Worker, source: str, name: str, only_definitions: bool, answers: list[str]) -> None:
@@ -149,14 +159,10 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, 
 
 
 def settle(worker: Worker, stand_ins: dict[str, str]) -> list[str]:
-    """After the last cell: put each answer, and what stands in for one, under its name. Returns all names.
-
-    `stand_ins` maps a name to the library's module of which it is taken.
-    """
+    """After the last cell: put each answer, and what stands in for one, under its name. Returns all names."""
     # Further down a learner may have given away `F` or `math`, which the answers use.
     worker.namespace |= worker.given | worker.answers
-    for name, module in stand_ins.items():
-        worker.namespace[name] = getattr(importlib.import_module(module), name)
+    take(worker, stand_ins)
     return [name for name in worker.namespace if isinstance(name, str)]
 
 

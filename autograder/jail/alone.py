@@ -37,7 +37,7 @@ def work(order: dict, channel: int, scratch: str) -> None:
     nursery.forget_the_grader()
     sys.path.insert(0, order["library"])
     prepared = Worker({})
-    setup(prepared, order["setup"])
+    setup(prepared, order["setup"], order["stand_ins"])
     nursery.seed()
     ground = nursery.Ground("process", 0, None, order["library"], prepared.namespace, order["device"])
     nursery.be_worker(Limits(**order["limits"]), ground, scratch, channel)

@@ -64,14 +64,16 @@ class Nursery:
             self.close()
             raise OSError(complaint.splitlines()[-1]) from None
 
-    def branch(self, name: str, setup: Sequence[str], modules: Sequence[str] = ()) -> "Branch":
-        """The branch that has the library in libraries/`name`, has run `setup` and imported `modules` of the library.
+    def branch(self, name: str, setup: Sequence[str], stand_ins: dict[str, str] | None = None) -> "Branch":
+        """The branch that has the library in libraries/`name`, has run `setup`, and has the library's `stand_ins`.
 
         It is grown when first asked for.
         """
         if name not in self.branches:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            order = {"library": str(self.libraries / name), "setup": list(setup), "modules": list(modules)}
+            order = {"library": str(self.libraries / name), "setup": list(setup)} | {
+                "stand_ins": stand_ins or {}
+            }
             with theirs:
                 socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
             _await(ours)
@@ -118,8 +120,8 @@ class Spawner:
         self.libraries = Path(tempfile.mkdtemp(prefix="handmade-libraries-"))
         atexit.register(self.close)
 
-    def branch(self, name: str, setup: Sequence[str], modules: Sequence[str] = ()) -> "Spawned":
-        return Spawned(str(self.libraries / name), list(setup), self.device)
+    def branch(self, name: str, setup: Sequence[str], stand_ins: dict[str, str] | None = None) -> "Spawned":
+        return Spawned(str(self.libraries / name), list(setup), stand_ins or {}, self.device)
 
     def close(self) -> None:
         atexit.unregister(self.close)
@@ -132,6 +134,7 @@ class Spawned:
 
     library: str
     setup: list[str]
+    stand_ins: dict[str, str]
     device: str
 
     def worker(self, limits: Limits) -> "Process":

@@ -115,9 +115,7 @@ def grow(order: dict[str, Any], ground: Ground, control: socket.socket) -> None:
     library = levels.enter_library(ground.level, order["library"])
     sys.path.insert(0, library)
     worker = Worker({})
-    setup(worker, order["setup"])
-    for module in order["modules"]:
-        importlib.import_module(module)
+    setup(worker, order["setup"], order["stand_ins"])
     rehearse()
     # Each folder of packages has then been listed once, for all.
     importlib.util.find_spec("what_is_nowhere")

@@ -75,6 +75,14 @@ def test_cells_with_magics_are_run_as_plain_python(submit, enter):
     assert learner.attend() == [1, 2, 3, 4]
 
 
+def test_a_cell_that_names_an_earlier_answer_runs_without_it(submit, enter):
+    """As the type of an argument, or to build on: the earlier cell may be missing, or be no Python."""
+    learner = enter(
+        submit("def attend(mask=causal_mask(2), *, weights: type(attention_weights) = None): return mask")
+    )
+    assert learner.attend().tolist() == [[True, False], [True, True]]
+
+
 def test_two_processes_share_nothing(submit, enter):
     submission = submit(
         "calls = []", answers("attend", "def attend():\n    calls.append(1)\n    return len(calls)")
