@@ -12,7 +12,7 @@ from autograder.misconception import KnownAnswer, load_known_answers
 from autograder.rubric import load_exercises
 from autograder.worker import Worker
 
-SEEDS = range(15)
+SEEDS = range(10)
 EXERCISES = load_exercises()
 KNOWN = [known for answers in load_known_answers().values() for known in answers]
 
