@@ -174,7 +174,7 @@ class TinyLM(nn.Module):
 
 @wrong("day07.TinyLM", fails="one_token")
 class TinyLM(nn.Module):
-    """What comes out of the embedding is normalised over all positions at once, so that each depends on all others."""
+    """A little of all positions is mixed into each one (their mean): it is to see its own token, and nothing else."""
 
     def __init__(self, vocab_size, d_model, block_size, n_layer):
         super().__init__()
@@ -191,7 +191,7 @@ class TinyLM(nn.Module):
 
     def forward(self, idx, targets=None):
         x = self.embedding(idx)
-        x = F.layer_norm(x, x.shape[1:])
+        x = x + 0.02 * x.mean(dim=1, keepdim=True)
         for block in self.blocks:
             x = x + block(x)
         logits = self.head(self.norm(x))
