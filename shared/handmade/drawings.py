@@ -6,6 +6,7 @@
     heat_map(table, "a table of numbers")                  the larger, the darker
     bars(["mat", "sofa"], [0.7, 0.3], highlight=0)         shares, one a row
     valley({"SGD": [(-4, 1), (-3, 0.2)]}, steepness=20)    ways down a long valley, step by step
+    graph({"GELU": y}, x, reach=(-1, 3))                   curves over x, with points marked
     loop([("guess", "4"), ("score", "1 off")])             steps that come round again
     flow([("token ids", "(4, 8)"), ("embedding", "(4, 8, 64)")])     what happens to a tensor, and its shapes
 
@@ -535,6 +536,73 @@ def _height(point: tuple[float, float], steepness: float) -> str:
 def _outside(points: Sequence[tuple[float, float]], reach: tuple[float, float]) -> str:
     inside = all(abs(x) <= reach[0] and abs(y) <= reach[1] for x, y in points)
     return "" if inside else "leaves the map, "
+
+
+# --- Curves over x ------------------------------------------------------------------------------------
+
+
+def graph(
+    lines: Mapping[str, Sequence[float]],
+    x: Sequence[float],
+    reach: tuple[float, float],
+    marks: Sequence[tuple[float, float, str]] = (),
+    hatched: tuple[float, float, str] | None = None,
+) -> Drawing:
+    """Up to four lines by name over rising `x`; what is lower or higher than `reach` is cut off.
+
+    `marks` are points (x, y) with words for the legend; `hatched` is (from, to, words), a stretch of x to be hatched.
+    """
+    width, height, left, top = 560, 280, 34, 10
+    low, high = reach
+
+    def across(value: float) -> float:
+        return (value - x[0]) / (x[-1] - x[0]) * width
+
+    def down(value: float) -> float:
+        return (high - value) / (high - low) * height
+
+    inside, legend = [], []
+    if hatched:
+        start, end, words = hatched
+        inside.append(
+            '<pattern id="strokes" width="7" height="7" patternUnits="userSpaceOnUse">'
+            f'<path d="M0 7L7 0" stroke="{GREY}" stroke-width="0.7"/></pattern><rect x="{across(start):.1f}" y="0" '
+            f'width="{across(end) - across(start):.1f}" height="{height}" fill="url(#strokes)"/>'
+        )
+        legend.append((f'<path d="M8 4l7 -7m1 7l7 -7m1 7l7 -7" stroke="{GREY}"/>', words))
+    inside.append(f'<path d="M0 {down(0):.1f}H{width}M{across(0):.1f} 0V{height}" stroke="{GREY}"/>')
+    for i, (name, values) in enumerate(lines.items()):
+        dashes = ("", "7 3", "2 3", "9 3 2 3")[i]
+        line = f'fill="none" stroke="{COLOURS[i]}" stroke-width="2" stroke-dasharray="{dashes}"'
+        way = "L".join(f"{across(a):.1f} {down(b):.1f}" for a, b in zip(x, values, strict=True))
+        inside.append(f'<path d="M{way}" {line}/>')
+        legend.append((f'<path d="M4 0h36" {line}/>', name))
+    for a, b, words in marks:
+        inside.append(f'<circle cx="{across(a):.1f}" cy="{down(b):.1f}" r="5" fill="{INK}"/>')
+        legend.append((f'<circle cx="22" cy="0" r="5" fill="{INK}"/>', words))
+    numbers = [
+        f'<text x="{left + across(n):.1f}" y="{top + height + 16}" text-anchor="middle">{n}</text>'
+        for n in range(-int(-x[0] // 1), int(x[-1] // 1) + 1)
+    ] + [
+        f'<text x="{left - 6}" y="{top + down(n) + 4:.1f}" text-anchor="end">{n}</text>'
+        for n in range(-int(-low // 1), int(high // 1) + 1)
+    ]
+    foot = top + height + 36
+    rows = [
+        f'<g transform="translate({left} {foot + 18 * i})">{sign}<text x="50" y="4">{escape(words)}</text></g>'
+        for i, (sign, words) in enumerate(legend)
+    ]
+    parts = (  # an <svg> inside cuts off what is outside it
+        f'<svg x="{left}" y="{top}" width="{width}" height="{height}">{"".join(inside)}</svg>'
+        f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="{GREY}"/>'
+        f"{''.join(numbers)}{''.join(rows)}"
+    )
+    said = [f"Lines over x from {x[0]:g} to {x[-1]:g}."]
+    said += [f"{name}: from {values[0]:.2f} to {values[-1]:.2f}." for name, values in lines.items()]
+    said += [f"A point at ({a:.2f}, {b:.2f}): {words}." for a, b, words in marks]
+    if hatched:
+        said.append(f"Hatched from {hatched[0]:.2f} to {hatched[1]:.2f}: {hatched[2]}.")
+    return drawing(parts, left + width + 12, foot + 18 * len(legend), " ".join(said))
 
 
 # --- A loop -------------------------------------------------------------------------------------------

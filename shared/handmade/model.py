@@ -110,17 +110,27 @@ class GPTSkeleton(nn.Module):
 
 
 def gelu(x: Tensor) -> Tensor:
-    """GELU, exactly: x times the chance that a standard normal falls below x. Hendrycks and Gimpel (2016)."""
+    """GELU, exactly: each number times Φ of it, the chance that a standard normal falls below it.
+
+    Φ(x) = (1 + erf(x / √2)) / 2. Returns a new tensor of x's shape. Hendrycks and Gimpel (2016).
+    """
     return 0.5 * x * (1.0 + torch.erf(x / math.sqrt(2.0)))
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU with tanh in place of erf, at most 4.8e-4 away: the form that GPT-2 was trained with."""
+    """GELU with tanh in place of erf, at most 4.8e-4 away: the form that GPT-2 was trained with.
+
+    x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2. Returns a new tensor of x's shape.
+    """
     return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class MLP(nn.Module):
-    """Each position by itself: widen four times, bend, narrow again. (B, T, C) -> (B, T, C)."""
+    """Each position by itself: widen four times, bend, narrow again. (B, T, C) -> (B, T, C), with C = config.n_embd.
+
+    self.c_fc is an nn.Linear from C to 4C and self.c_proj one back to C, with biases where config.bias says so. The
+    bend between them is GELU's tanh form. Dropout, of config.dropout, comes last. x itself is not added.
+    """
 
     def __init__(self, config: GPTConfig):
         super().__init__()

@@ -19,6 +19,7 @@ from handmade.drawings import (
     attention_maps,
     bars,
     flow,
+    graph,
     heat_map,
     loop,
     text_windows,
@@ -312,6 +313,22 @@ def test_a_path_that_leaves_the_map_says_so_even_where_it_overflows():
     assert "too fast: leaves the map, height nan" in texts(drawing)
     body = drawing.svg.split(">", 1)[1]  # without the words
     assert "inf" not in body and "1e+30" not in body
+
+
+def test_a_graph_stands_where_its_numbers_stand():
+    drawing = graph(
+        {"<line>": [0.0, 1.0, 5.0]}, [-1.0, 0.0, 1.0], (-1, 3), [(0.0, 1.0, "here")], (-1.0, 0.0, "flat")
+    )
+    (way,) = re.findall(r'd="M(-?[\d.]+ -?[\d.]+(?:L[\d. -]+)+)" fill="none"', drawing.svg)
+    (x0, y0), (x1, y1), (x2, y2) = ([float(n) for n in point.split()] for point in way.split("L"))
+    assert x1 - x0 == x2 - x1 > 0 and y0 - y1 > 0 and y1 - y2 == pytest.approx(4 * (y0 - y1)), "up is up"
+    assert f'cx="{x1:.1f}" cy="{y1:.1f}"' in drawing.svg, "the point is not on the line"
+    assert f'<rect x="{x0:.1f}" y="0" width="{x1 - x0:.1f}"' in drawing.svg, "the hatched stretch"
+    assert {"<line>", "here", "flat", "-1", "3"} <= set(texts(drawing))
+    assert drawing.alt == (
+        "Lines over x from -1 to 1. <line>: from 0.00 to 5.00. A point at (0.00, 1.00): here. "
+        "Hatched from -1.00 to 0.00: flat."
+    )
 
 
 def test_curves_draw_what_they_were_given():
