@@ -117,7 +117,7 @@ class Text(str):
         2**3000,
         b"",
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_not_plain_data_is_refused(value):
     with pytest.raises(WireError, match="not plain data"):
