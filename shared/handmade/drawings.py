@@ -597,12 +597,16 @@ def graph(
         f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="{GREY}"/>'
         f"{''.join(numbers)}{''.join(rows)}"
     )
-    said = [f"Lines over x from {x[0]:g} to {x[-1]:g}."]
-    said += [f"{name}: from {values[0]:.2f} to {values[-1]:.2f}." for name, values in lines.items()]
-    said += [f"A point at ({a:.2f}, {b:.2f}): {words}." for a, b, words in marks]
+
+    def said(value: float) -> str:
+        return f"{round(value, 2) + 0:.2f}"  # and -0.00 is 0.00
+
+    alt = [f"Lines over x from {x[0]:g} to {x[-1]:g}."]
+    alt += [f"{name}: from {said(values[0])} to {said(values[-1])}." for name, values in lines.items()]
+    alt += [f"A point at ({said(a)}, {said(b)}): {words}." for a, b, words in marks]
     if hatched:
-        said.append(f"Hatched from {hatched[0]:.2f} to {hatched[1]:.2f}: {hatched[2]}.")
-    return drawing(parts, left + width + 12, foot + 18 * len(legend), " ".join(said))
+        alt.append(f"Hatched from {said(hatched[0])} to {said(hatched[1])}: {hatched[2]}.")
+    return drawing(parts, left + width + 12, foot + 18 * len(legend), " ".join(alt))
 
 
 # --- A loop -------------------------------------------------------------------------------------------
