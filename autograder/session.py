@@ -16,7 +16,6 @@ The namespace in which an exercise is judged is formed like this:
 import compileall
 import hashlib
 from collections.abc import Sequence
-from functools import cache
 
 from autograder.jail.handling import Branch, NotJailed, Nursery, Process, Spawned, Spawner
 from autograder.jail.levels import Limits
@@ -153,15 +152,15 @@ def before(exercise: Exercise) -> list[Exercise]:
     return day[: day.index(exercise)]
 
 
-@cache
 def branch(nursery: Nursery | Spawner, exercise: Exercise) -> Branch | Spawned:
     """Of which the exercise's workers are forks: it has the library as it stands before the answer."""
     folder = nursery.libraries / exercise.answer
-    library_before(exercise.answer, folder)
-    # Workers could not keep what they compile. And an answer that stands in is not to be read, and told in a message.
-    compileall.compile_dir(folder, quiet=2, legacy=True)
-    for source in folder.rglob("*.py"):
-        source.unlink()
+    if not folder.exists():
+        library_before(exercise.answer, folder)
+        # Workers could not keep what they compile. And an answer that stands in is not to be read, and told.
+        compileall.compile_dir(folder, quiet=2, legacy=True)
+        for source in folder.rglob("*.py"):
+            source.unlink()
     return nursery.branch(exercise.answer, released(exercise.day).setup, earlier_answers(exercise))
 
 

@@ -24,6 +24,7 @@ from handmade.errors import UserError
 # Huge pages, which Python's own allocator would not use, make a fork a third cheaper; fewer arenas leave address space.
 MEMORY = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_ARENA_MAX": "2"}
 STARTING = 120.0  # seconds that a nursery may take to import torch on a busy machine
+MOST_BRANCHES = 24  # each has some 20 MB to itself, and a day has at most eight exercises
 MOST_DATA = 256 << 20  # bytes that one worker may return in all
 
 
@@ -67,9 +68,14 @@ class Nursery:
     def branch(self, name: str, setup: Sequence[str], stand_ins: dict[str, str] | None = None) -> "Branch":
         """The branch that has the library in libraries/`name`, has run `setup`, and has the library's `stand_ins`.
 
-        It is grown when first asked for.
+        It is grown when first asked for. Where there are many, the one that was not used for longest is cut off: its
+        exercise is of another day than those that have workers now.
         """
-        if name not in self.branches:
+        if name in self.branches:
+            self.branches[name] = self.branches.pop(name)  # the last one used is the last one in
+        else:
+            if len(self.branches) == MOST_BRANCHES:
+                self.branches.pop(next(iter(self.branches))).control.close()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             order = {"library": str(self.libraries / name), "setup": list(setup)} | {
                 "stand_ins": stand_ins or {}

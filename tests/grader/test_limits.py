@@ -144,3 +144,19 @@ def test_a_nursery_that_was_killed_costs_one_submission_a_second_run_and_no_more
     assert all("grade it again" in reason for reason in reasons), reasons
     assert not cut_short["isolation"]["locks"], "it would count as up to date"
     assert grade_notebook(raw, "ada.ipynb", "ada", run)["earned"] == 26
+
+
+def test_branches_do_not_grow_in_number_without_end(monkeypatch):
+    """A class may hand in every day of the course at once."""
+    monkeypatch.setattr(handling, "MOST_BRANCHES", 2)
+    nursery = handling.start()
+    try:
+        monkeypatch.setattr("autograder.grade.the_nursery", lambda *_: nursery)
+        for _ in range(2):
+            report = grade_notebook(
+                (SAMPLES / "barbara.ipynb").read_bytes(), "barbara.ipynb", "barbara", Run(seed=4)
+            )
+            assert report["earned"] == 22, report["problem"]
+            assert len(nursery.branches) == 2
+    finally:
+        nursery.close()
