@@ -20,6 +20,8 @@ learn: .venv/has-learn
 	@echo "Starting JupyterLab. Its address follows; stop it with Ctrl-C."
 	@cd course && jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) start_here.ipynb
 
+# Two processes on two cores: threads of their own would only wait for each other.
+test: export OMP_NUM_THREADS = 1
 test: .venv/has-test
 	ruff check .
 	ruff format --check .

@@ -52,7 +52,7 @@ def nbval(folder: Path, notebook: str) -> subprocess.CompletedProcess:
     options = [
         "--nbval-lax",
         "--nbval-current-env",
-        "--nbval-cell-timeout=120",
+        "--nbval-cell-timeout=400",
         "-p",
         "no:cacheprovider",
         "-q",
