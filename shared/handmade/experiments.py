@@ -9,23 +9,25 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from handmade.training import train_step
 
-@torch.no_grad()
+
 def compute_perplexity(model: nn.Module, loader: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """e to the mean loss per token over all batches (idx, targets): among how many tokens the model wavers.
+    """e to the mean loss per token: among how many tokens, all equally likely, a guess would be as hard.
 
-    Every token counts the same, whatever the size of its batch; targets of -1 do not count. The model is
-    measured in eval mode and left in the mode it came in.
+    loader gives batches (idx, targets), both (B, T), not all of one size; model(idx, targets) returns (logits, loss),
+    the loss being the batch's mean. Every token counts the same, whatever the size of its batch; targets of -1 do
+    not count. The model is measured in eval mode and without gradients, and left in the mode in which it came.
     """
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
     total_loss, total_tokens = 0.0, 0
-    for idx, targets in loader:
-        _, loss = model(idx.to(device), targets.to(device))
-        tokens = (targets != -1).sum().item()
-        total_loss += loss.item() * tokens  # the batch's mean, back to its sum
-        total_tokens += tokens
+    with torch.no_grad():
+        for idx, targets in loader:
+            _, loss = model(idx, targets)
+            n_tokens = (targets != -1).sum().item()
+            total_loss += loss.item() * n_tokens  # the batch's mean, back to its sum
+            total_tokens += n_tokens
     model.train(was_training)
     return math.exp(total_loss / total_tokens)
 
@@ -41,12 +43,12 @@ def batch_floor(idx: Tensor, targets: Tensor) -> float:
         for t, target in enumerate(row_targets):
             if target != -1:
                 continuations[tuple(row[: t + 1])][target] += 1
-    total_loss, total_tokens = 0.0, 0
+    nats, tokens = 0.0, 0
     for counts in continuations.values():
         n = counts.total()
-        total_loss -= sum(count * math.log(count / n) for count in counts.values())
-        total_tokens += n
-    return total_loss / total_tokens
+        nats -= sum(count * math.log(count / n) for count in counts.values())
+        tokens += n
+    return nats / tokens
 
 
 def overfit_one_batch(
@@ -54,19 +56,17 @@ def overfit_one_batch(
 ) -> dict[str, Any]:
     """Train on one batch (idx, targets) again and again: a sound model learns it by heart.
 
-    Returns {"losses": one per step, "floor": the batch's own floor, "passed": whether the last loss is within
-    0.02 of the floor}. Dropout is off meanwhile, and the model is left in the mode it came in.
+    Each of the `steps` is one of torch.optim.AdamW with learning rate `lr`, the gradient clipped to a norm of 1.
+    Dropout is off meanwhile (eval mode), and the model is left in the mode in which it came. Returns a dict:
+    "losses", a list with the loss before each step; "floor", the batch's own floor; and "passed", a bool: whether
+    the last of the losses is less than 0.02 above the floor.
     """
     was_training = model.training
     model.eval()
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     losses = []
     for _ in range(steps):
-        _, loss = model(*batch)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        loss, _ = train_step(model, batch, optimizer, max_norm=1.0)
         losses.append(loss.item())
     model.train(was_training)
     floor = batch_floor(*batch)
@@ -81,9 +81,10 @@ def run_ablation(
 ) -> list[dict[str, Any]]:
     """Train and score one model per config, so that they differ in their configs and in nothing else.
 
-    `train_fn(config, seed)` returns a model and draws its batches from a generator of its own with that seed:
-    from PyTorch's global one, models of different size would see different batches. `eval_fn(model)` returns
-    the score. Returns one row {"name", "config", "score"} per config, in order.
+    configs maps a name to whatever `train_fn` understands. `train_fn(config, seed)` returns a trained model; it
+    draws its batches by that seed. `eval_fn(model)` returns the score. PyTorch's global generator is set to `seed`
+    before each training and once more before each evaluation, so that both begin from the same draws, however many
+    were made before. Returns one row {"name": ..., "config": ..., "score": ...} per config, in the order of configs.
     """
     rows = []
     for name, config in configs.items():
@@ -95,10 +96,12 @@ def run_ablation(
 
 
 def fit_power_law(x: list[float] | Tensor, y: list[float] | Tensor) -> tuple[float, float]:
-    """The a and b of y ≈ a · x^b: a straight line through log x and log y by least squares.
+    """The a and b of y ≈ a · x^b: the straight line through log y against log x, by least squares.
+
+    x and y are lists or 1-D tensors of the same length, in any order. Returns two floats.
 
     Raises:
-        ValueError: a value that is not positive has no logarithm.
+        ValueError: some x or y is 0 or negative, and so has no logarithm.
     """
     x, y = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(y, dtype=torch.float64)
     if (x <= 0).any() or (y <= 0).any():
