@@ -45,13 +45,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 def split_heads(x: Tensor, n_head: int) -> Tensor:
-    """Cut the channels into heads: (B, T, C) -> (B, n_head, T, C / n_head)."""
+    """Cut the channels into heads: (B, T, C) -> (B, n_head, T, C / n_head).
+
+    Head 0 gets the first C / n_head channels of each position, head 1 the next ones, and so on. n_head divides C.
+    """
     B, T, C = x.shape
     return x.view(B, T, n_head, C // n_head).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """Put the heads side by side again, undoing `split_heads`: (B, n_head, T, head_size) -> (B, T, C)."""
+    """Put the heads side by side again, undoing `split_heads`: (B, n_head, T, head_size) -> (B, T, C).
+
+    Each position gets what head 0 has for it, then what head 1 has, and so on: C = n_head * head_size channels.
+    """
     B, n_head, T, head_size = x.shape
     return x.transpose(1, 2).reshape(B, T, n_head * head_size)
 
@@ -59,13 +65,16 @@ def merge_heads(x: Tensor) -> Tensor:
 class CausalSelfAttention(nn.Module):
     """Several heads at once, each attending to its own part of the channels: (B, T, C) -> (B, T, C).
 
-    `config` has n_embd, n_head, dropout and bias. The parts are named as in GPT-2, so its weights load.
+    `config` has n_embd (C), n_head, dropout and bias. self.c_attn is an nn.Linear from C to 3C: of what it returns,
+    the first C are all heads' queries, the next C their keys, the last C their values. self.c_proj, an nn.Linear from
+    C to C, is applied to the merged heads. Both have a bias where config.bias says so. In training, dropout falls on
+    the attention weights, and on the result. The names are GPT-2's, so its weights load.
     """
 
     def __init__(self, config):
         super().__init__()
         self.n_head = config.n_head
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # q, k and v at once
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # q, k, v at once
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.attn_dropout = nn.Dropout(config.dropout)
         self.resid_dropout = nn.Dropout(config.dropout)
