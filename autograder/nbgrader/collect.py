@@ -1,5 +1,6 @@
 """`autograder collect`: submissions, in whatever state they are, into the folders in which nbgrader looks for them."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -43,22 +44,47 @@ def collect(folder: Path, course: Path) -> Collected:
     files = list(find(folder))
     if not files:
         raise UserError(f"There are no notebooks in {folder}; give the folder that holds the submissions.")
+
+    def put(path: Path, where: Path, student: str, raw: bytes, notebook: str) -> None:
+        target = course / "submitted" / student / notebooks[notebook] / f"{notebook}.ipynb"
+        if target in taken:
+            raise UserError(f"{student}'s {notebook} is {taken[target]} already; keep one.")
+        graded = graded_cells(database(course), notebooks[notebook], notebook)
+        place(target, nbformat.writes(restored(raw, path.name, graded)) + "\n", path.stat().st_mtime)
+        taken[target] = where
+        collected.placed.append(target)
+
+    unclear = []
     for path in sorted(files, key=lambda path: (path.stem not in notebooks, path)):
         where = path.relative_to(folder)
-        try:
+        with refusing(where, collected):
             student, raw = who(folder, where), read(path)
             notebook = which(path, raw, notebooks)
-            target = course / "submitted" / student / notebooks[notebook] / f"{notebook}.ipynb"
-            if target in taken:
-                raise UserError(f"{student}'s {notebook} is {taken[target]} already; keep one.")
-            graded = graded_cells(database(course), notebooks[notebook], notebook)
-            place(target, nbformat.writes(restored(raw, path.name, graded)) + "\n", path.stat().st_mtime)
-        except (UserError, OSError) as error:
-            collected.refused.append(f"{where}: {error}")
-        else:
-            taken[target] = where
-            collected.placed.append(target)
+            if notebook:
+                put(path, where, student, raw, notebook)
+            else:
+                unclear.append(path)
+    # Of what does not say it, it can be told where all others are of one notebook.
+    known = {target.stem for target in taken} if taken else set(notebooks)
+    for path in unclear:
+        where = path.relative_to(folder)
+        with refusing(where, collected):
+            if len(known) > 1 or path.suffix != ".ipynb":
+                names = ", ".join(sorted(notebooks))
+                raise UserError(
+                    f"nothing says which notebook this is; give the file one of the names {names}."
+                )
+            put(path, where, who(folder, where), read(path), *known)
     return collected
+
+
+@contextlib.contextmanager
+def refusing(where: Path, collected: Collected) -> Iterator[None]:
+    """What cannot be placed is said, and the others go on."""
+    try:
+        yield
+    except (UserError, OSError) as error:
+        collected.refused.append(f"{where}: {error}")
 
 
 def database(course: Path) -> str:
@@ -110,7 +136,7 @@ def read(path: Path) -> bytes:
 
 
 def which(path: Path, raw: bytes, notebooks: dict[str, str]) -> str:
-    """Which notebook of the course a file is: by the exercises in it, or else by its name, or the only one there is."""
+    """Which notebook of the course a file is: by the exercises in it, or else by its name; "" where nothing says."""
     try:
         day = find_day(read_cells(raw, path.name), path.name)
     except UserError:
@@ -120,10 +146,7 @@ def which(path: Path, raw: bytes, notebooks: dict[str, str]) -> str:
             return notebook
     if day:
         raise UserError(f"it is of {day}, which this course does not hold.")
-    if len(notebooks) == 1 and path.suffix == ".ipynb":
-        return next(iter(notebooks))
-    known = ", ".join(sorted(notebooks))
-    raise UserError(f"nothing says which notebook this is; give the file one of the names {known}.")
+    return ""
 
 
 def place(target: Path, text: str, modified: float) -> None:

@@ -111,7 +111,13 @@ def test_of_two_files_for_one_notebook_the_one_with_its_name_is_taken(course, fo
 def test_an_unknown_day_is_refused(course, folder):
     put(folder / "ada" / "notes.py", "print(1)")
     (sentence,) = collect(folder, course).refused
-    assert f"give the file one of the names {DAY}" in sentence
+    assert "give the file one of the names" in sentence and DAY in sentence
+
+
+def test_what_says_nothing_is_of_the_notebook_that_all_others_are(course, folder):
+    put(folder / "ada.ipynb")
+    (folder / "ida.ipynb").write_text("not a notebook")
+    assert not collect(folder, course).refused and target(course, "ida").exists()
 
 
 @pytest.mark.parametrize("what", ["no course", "no folder", "empty folder"])
