@@ -46,7 +46,8 @@ class Calculator(nn.Module):
         logits = self.lm_head(self.ln_f(x))
         if targets is None:
             return logits, None
-        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+        loss = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=-1)
+        return logits, loss
 
 
 def _layer(n_embd: int, n_head: int) -> nn.ModuleDict:
