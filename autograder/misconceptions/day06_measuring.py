@@ -285,13 +285,6 @@ slip(
 
 slip(
     OVERFIT,
-    "evaluating",
-    "model.train() is called before the steps: it should be model.eval(), so that dropout is off.",
-    ("model.eval()", "model.train()"),
-)
-
-slip(
-    OVERFIT,
     "restored",
     "The model is not put back into the mode in which it came.",
     ("    model.train(was_training)\n", ""),
