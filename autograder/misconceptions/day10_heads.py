@@ -308,6 +308,13 @@ slip(
 
 slip(
     LAYER,
+    "projection",
+    "The merged heads go through c_proj twice.",
+    ("self.c_proj(y)", "self.c_proj(self.c_proj(y))"),
+)
+
+slip(
+    LAYER,
     ("projection", "dropped_output"),
     "c_proj is made and never called: the heads' results are not mixed.",
     (RESULT, "self.resid_dropout(y)"),

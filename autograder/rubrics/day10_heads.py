@@ -338,7 +338,7 @@ class SelfAttention:
                 called(layer, rand.normal(2, T, C))
             its_own_value(layer, weights, rand.normal(2, 1, C))
 
-    @item(2, steady=False)
+    @item(2)
     def dropped_weights(learner: Learner, rand: Rand):
         """In training, dropout falls on the attention weights."""
         # A single position gives itself all its attention: if that one weight is dropped, its head has nothing.
@@ -352,7 +352,7 @@ class SelfAttention:
             f"{empty:.2f}",
         )
 
-    @item(1, steady=False)
+    @item(1)
     def dropped_output(learner: Learner, rand: Rand):
         """In training, dropout falls on the result, after c_proj."""
         a_layer_at_all(learner, rand)
