@@ -527,7 +527,9 @@ def a_batch(idx: object) -> Tensor:
 def written(ids: Tensor, prompt: Tensor, n: int) -> Tensor:
     """The first n tokens after the prompt. Whether it stands before them is another item's business."""
     ids = ids.flatten()
-    if len(ids) != n and torch.equal(ids[: len(prompt)], prompt):  # new tokens alone may begin like it, by chance
+    if len(ids) != n and torch.equal(
+        ids[: len(prompt)], prompt
+    ):  # new tokens alone may begin like it, by chance
         ids = ids[len(prompt) :]
     return ids[:n]
 
